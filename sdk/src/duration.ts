@@ -13,6 +13,7 @@ export interface DurationRange {
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const shownCharsMax = 80;
 const durationText = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /**
@@ -24,7 +25,7 @@ export function durationMs(what: string, value: Duration, range: DurationRange):
   const ms = Math.round(parse(what, value));
   if (ms < range.minMs || ms > range.maxMs)
     throw new RangeError(
-      `${what} of ${JSON.stringify(value)} is out of range: ${told(range.minMs)} to ${told(range.maxMs)}`,
+      `${what} of ${shown(value)} is out of range: ${told(range.minMs)} to ${told(range.maxMs)}`,
     );
   return ms;
 }
@@ -34,10 +35,17 @@ function parse(what: string, value: unknown): number {
   const [, amount, unit] = (typeof value === "string" && durationText.exec(value)) || [];
   if (amount === undefined || unit === undefined)
     throw new TypeError(
-      `${what} of ${JSON.stringify(value)} is not a duration: ` +
+      `${what} of ${shown(value)} is not a duration: ` +
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
   return Number(amount) * (unitMs[unit] ?? Number.NaN);
+}
+
+/** As it was written; of what has no such text its type. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, shownCharsMax));
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "number" || value === null ? String(value) : `type ${typeof value}`;
 }
 
 /** In the largest unit in which it is whole, as it could be written: `7d`. */

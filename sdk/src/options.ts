@@ -206,7 +206,8 @@ function whole(what: string, value: number, min: number, max: number): number {
 
 /** @throws TypeError when it is not an object or has a name that is not known */
 export function refuseUnknown(what: string, value: object, known: ReadonlySet<string>): void {
-  if (typeof value !== "object" || value === null) throw new TypeError(`${what}s must be an object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new TypeError(`${what}s must be an object`);
   const strange = Object.keys(value).find((name) => !known.has(name));
   if (strange !== undefined)
     throw new TypeError(

@@ -87,6 +87,22 @@ for (const [what, when, words] of [
   ["a zone of a length", { in: "1s", timeZone: "UTC" }, "timeZone goes with cron, not with in"],
   ["no pattern", { cron: 5 }, "cron is a text of 1 to 128 characters; it is of type number"],
   ["an empty zone", { cron: "@daily", timeZone: "" }, "timeZone is a text of 1 to 128 characters; it has 0"],
+  ["an array", [], "schedule options must be an object"],
+  [
+    "a length that JSON does not have",
+    { in: 5n },
+    'in of 5n is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+  ],
+  [
+    "an object as length",
+    { in: new Map() },
+    'in of type object is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+  ],
+  [
+    "no number",
+    { in: Number.NaN },
+    'in of NaN is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+  ],
   ["a negative time", { in: -1 }, "in of -1 is out of range: 0ms to 36600d"],
   [
     "no duration",

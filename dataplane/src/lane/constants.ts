@@ -56,6 +56,8 @@ export const threadsMax = 3;
 export const threadPauseMs = 10_000;
 /** A letter under whose handler so many nodes have ended, each begun alone, is not begun again. */
 export const nodeEndsMax = 3;
+/** Letters that have begun so and not ended: beyond that the one that began first is forgotten. */
+export const suspectsMax = 1_024;
 /** From its beginning until it begins again: what ends nodes for another reason has passed, or goes on. */
 export const nodePauseMs = (ends: number): number => threadPauseMs * 2 ** (ends - 1);
 /** A session that ends waits so long for letters that no handler is to blame for. */

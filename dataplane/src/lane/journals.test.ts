@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { all, callOf, createRig, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
 import { journalBytesMax, type StepAnswer, turnJournalBytesMax, turnStepsMax } from "../call/index.ts";
-import { clientKeepMs } from "./constants.ts";
+import { briefKeepMs } from "./constants.ts";
 import type { JournalEntry } from "./record-journal.ts";
 import type { LaneEffect } from "./types.ts";
 
@@ -116,16 +116,21 @@ function recordOfAppend(rig: Rig, effects: readonly LaneEffect[]) {
   return { record, effects: rig.accept(effects) };
 }
 
-test("a journal lives as long as its call may come again", () => {
-  const rig = noted();
-  rig.failed(2);
-  const [journal] = rig.activation.journals.turns.values();
-  assert.equal(journal?.expiresAtMs, 1_000 + clientKeepMs);
-  rig.world.storeMs += clientKeepMs;
-  const run = rig.invoke(callOf(3, { id: callOf(2).id, deadlineMs: 1e9 }));
-  assert.deepEqual(typesOf(run), ["run"]);
-  assert.equal(rig.activation.journals.bytes, 0);
-});
+const numbered = { type: "numbered", client: sixteen(3), seq: 1, lowest: 1, rawHash: sixteen(1) } as const;
+for (const [id, keepMs] of [
+  [callOf(2).id, 600_000],
+  [numbered, briefKeepMs],
+] as const)
+  test(`a journal lives as long as its call may come again: ${id?.type}`, () => {
+    const rig = noted(running(callOf(2, { id })));
+    rig.failed(2);
+    const [journal] = rig.activation.journals.turns.values();
+    assert.equal(journal?.expiresAtMs, 1_000 + keepMs);
+    rig.world.storeMs += keepMs;
+    const run = rig.invoke(callOf(3, { id, deadlineMs: 1e9 }));
+    assert.deepEqual(typesOf(run), ["run"]);
+    assert.equal(rig.activation.journals.bytes, 0);
+  });
 
 test("a journal is of its call, and of no other under the same id", () => {
   const rig = noted();

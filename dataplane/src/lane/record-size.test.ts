@@ -20,10 +20,12 @@ import {
 import {
   idsMax,
   inlineBytesMax,
+  nodeEndsMax,
   recordTurnsMax,
   retiredBytesMax,
   seenMax,
   storedBytesMax,
+  suspectsMax,
   timersFiredMax,
 } from "./constants.ts";
 import { createDedupe, type Dedupe, rememberedAt, storeAnswer } from "./dedupe.ts";
@@ -164,6 +166,10 @@ const retired = [
   ...Array.from({ length: retiredBytesMax / (pageBytes + 12) }, () => ({ seq: n, names: [pageName] })),
   { seq: n, names: Array.from({ length: pagesMax }, () => pageName) },
 ];
+const suspects = Array.from({ length: suspectsMax }, (_, i) => {
+  const mark = { source: idOf(i), n: letter, ends: nodeEndsMax, incarnation: "f".repeat(32), atMs: nowMs };
+  return { type: "begun", mark } as const;
+});
 const inline = { inline: [new Uint8Array(inlineBytesMax)] };
 const table = Array.from({ length: pagesMax }, () => ({ name: pageName, hash: sixteen(3) }));
 
@@ -198,9 +204,15 @@ const mostJournals = largest(Object.values(journals).map((journal) => ({ journal
 const name = { namespace: "n".repeat(64), agent: "a".repeat(64), key: "k".repeat(keyBytesMax) };
 
 test("the largest fold fits what the store takes at once, and so do all bounds together", () => {
-  const fold = { name, seen, retired, ...inline, ...mostAnswers, ...mostMessages, ...mostJournals };
+  const fold = { name, seen, suspects, retired, ...inline, ...mostAnswers, ...mostMessages, ...mostJournals };
   const { length } = encode(foldWith(fold));
-  const rest = bytesIn({ seen }) + bytesIn({ retired }) + bytesIn({ name }) + bytesIn(inline) + emptyBytes;
+  const rest =
+    bytesIn({ seen }) +
+    bytesIn({ suspects }) +
+    bytesIn({ retired }) +
+    bytesIn({ name }) +
+    bytesIn(inline) +
+    emptyBytes;
   const all = storedBytesMax + outboxBytesMax + journalBytesMax + rest;
   assert.ok(length <= all && all <= natsPayloadBytesMax, `${length} of ${all} bytes`);
 });

@@ -1,7 +1,7 @@
 // Letters that may be what ended their node: the lane says that one begins before it does, so that whoever
 // wakes the session next knows under which of them its node has ended (decision 31).
 import type { CallId } from "../call/index.ts";
-import { seenKeepMs } from "./constants.ts";
+import { seenKeepMs, suspectsMax } from "./constants.ts";
 import { idText } from "./id-text.ts";
 import type { SuspectChange, SuspectMark } from "./record-suspects.ts";
 import type { Incarnation } from "./types.ts";
@@ -89,9 +89,15 @@ export function acceptSuspects(suspects: Suspects, changes: readonly SuspectChan
 
 /** The same of a record that is replayed. */
 export function noteSuspects({ marks }: Suspects, changes: readonly SuspectChange[]): void {
-  for (const change of changes)
-    if (change.type === "begun") marks.set(idText(change.mark.source), change.mark);
-    else marks.delete(idText(change.source));
+  for (const change of changes) {
+    const key = idText(change.type === "begun" ? change.mark.source : change.source);
+    marks.delete(key);
+    if (change.type === "begun") marks.set(key, change.mark);
+  }
+  for (const first of marks.keys()) {
+    if (marks.size <= suspectsMax) return;
+    marks.delete(first);
+  }
 }
 
 /** Letters up to this one are over: they were taken, or never will be. */

@@ -2,7 +2,7 @@
 // 5.3, 5.5).
 import { bytesOfSends, type Send, ThreadFault } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
-import { clientKeepMs, letterLifeMs, recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
+import { briefKeepMs, letterLifeMs, recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
 import type { SeenMark } from "./record-outbox.ts";
 import type { TurnEntry, TurnKey } from "./record-turns.ts";
 import type { Work } from "./work.ts";
@@ -176,5 +176,5 @@ function untilNoCopy({ waiters, job }: Work, nowMs: number): number {
 export function journalKeepMs(work: Work, nowMs: number): number {
   const { id } = work.job;
   if (id?.type === "sent") return letterLifeMs;
-  return Math.max(id?.type === "key" ? id.keepMs : clientKeepMs, untilNoCopy(work, nowMs));
+  return Math.max(id?.type === "key" ? id.keepMs : briefKeepMs, untilNoCopy(work, nowMs));
 }

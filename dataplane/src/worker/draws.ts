@@ -48,6 +48,9 @@ export class TurnDraws implements Draws {
     this.#knownAt += 1;
     if (known !== undefined) return known;
     const time = this.#world.now();
+    // the journal would refuse it after the next step is done
+    if (!Number.isSafeInteger(time) || time < 0)
+      throw new RangeError(`Date.now gives ${time}, which are no milliseconds since 1970`);
     if (!this.isOver) this.#times.push(time);
     return time;
   };

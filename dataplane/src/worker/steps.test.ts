@@ -239,6 +239,33 @@ describe("steps of a handler", () => {
     assert.deepEqual(rig.answerOf(call), { ok: false, failure });
   });
 
+  test("what stands in for Date.now gives whole times, or none: no step is done that cannot be noted", async () => {
+    const { now } = Date;
+    const times: unknown[] = [];
+    const rig = stepping((ctx) => {
+      for (const time of [1_795_951_152_351.7773, Number.NaN, -1]) {
+        Date.now = () => time;
+        try {
+          times.push(ctx.now());
+        } catch (error) {
+          times.push(String(error));
+        }
+      }
+      Date.now = now;
+      return ctx.run("a", () => null);
+    });
+    rig.start();
+    await rig.next(1);
+    rig.activation.stepAnswered(1, begin);
+    const done = await rig.next(2);
+    assert.ok(done.type === "step_done");
+    assert.deepEqual(done.drawn.times, [1_795_951_152_351]);
+    const none = (time: number) => `RangeError: Date.now gives ${time}, which are no milliseconds since 1970`;
+    assert.deepEqual(times, [1_795_951_152_351, none(Number.NaN), none(-1)]);
+    rig.activation.stepAnswered(1, result("null"));
+    await rig.ended();
+  });
+
   test("what a turn drew before a step is the same when it runs again, and fresh after", async () => {
     const drawOf = () =>
       stepping(async (ctx) => {

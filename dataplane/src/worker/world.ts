@@ -31,7 +31,8 @@ function after(ms: number, act: () => void): () => void {
 export const threadWorld: ThreadWorld = {
   monotonicMs: () => systemClock.monotonicMs(),
   after,
-  now: () => Date.now(),
+  // whole ones, as journals have them, whatever an agent has put in its place
+  now: () => Math.floor(Date.now()),
   random: () => Math.random(),
   uuid: () => randomUUID(),
   bytes: (count) => randomBytes(count),

@@ -42,10 +42,12 @@ const waiting = [
   "dataplane/src/membership/membership.integration.test.ts",
   "dataplane/src/store/asleep-trims.integration.test.ts",
   "test/src/data-loss.integration.test.ts",
+  "test/src/e2e/gang.e2e.test.ts",
   "test/src/e2e/make-room.e2e.test.ts",
   "test/src/nats-facts.integration.test.ts",
   "test/src/store-full.integration.test.ts",
   "test/src/timers.integration.test.ts",
+  "test/src/workflows.integration.test.ts",
 ];
 
 /**

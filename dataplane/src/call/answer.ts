@@ -178,6 +178,7 @@ export function decodeFailure(bytes: Uint8Array): Failure {
     else if (tag === messageTag) message = input.text();
     else if (tag === retryAfterTag) retryAfterMs = input.varint();
     else if (tag === metadataTag) metadata = readMetadata(input);
+    // what a later version adds counts as voda's own words: tried again, which loses no message
     else if (tag === byTag) by = failing[input.u8()];
     else return false;
     return true;

@@ -71,8 +71,8 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
     answerAsk(activation, askId, answer) {
       opened.get(activation)?.thread.send({ type: "ask_answered", activation, askId, answer });
     },
-    outbox(activation, { way, messages, timers, bytes }) {
-      opened.get(activation)?.thread.send({ type: "outbox", activation, way, messages, timers, bytes });
+    outbox(activation, { messages, timers, bytes }) {
+      opened.get(activation)?.thread.send({ type: "outbox", activation, messages, timers, bytes });
     },
     recall: (activation, call, recalled) =>
       opened.get(activation)?.thread.send({ type: "recall", activation, call, recalled }),

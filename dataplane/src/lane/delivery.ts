@@ -258,7 +258,7 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
 function over({ out }: Step, { number: activation, outbox }: Activation, target: Target): void {
   const letter: Letter = endLetter(outbox, target);
   makeReady(outbox, target);
-  out.push({ type: "outbox", activation, way: "over", messages: 1, timers: 0, bytes: sendBytes(letter) });
+  out.push({ type: "outbox", activation, messages: -1, timers: 0, bytes: -sendBytes(letter) });
 }
 
 /** The session goes, with nothing left to deliver: nobody need wake it, or not before its bell says. */

@@ -108,11 +108,8 @@ function correct({ out }: Step, activation: Activation, before: Sizes, accepted:
   const sends = accepted.flatMap((turned) => turned.sends);
   const atOnce = sends.filter(isAtOnce).length;
   const messages = after.messages - before.messages - atOnce;
-  const timers = before.timers + sends.length - atOnce - after.timers;
+  const timers = after.timers - before.timers - (sends.length - atOnce);
   const bytes = after.bytes - before.bytes - bytesOfSends(sends);
-  const more = Math.max(0, bytes);
-  if (messages + more > 0)
-    out.push({ type: "outbox", activation: number, way: "found", messages, timers: 0, bytes: more });
-  if (timers > 0 || bytes < 0)
-    out.push({ type: "outbox", activation: number, way: "over", messages: 0, timers, bytes: more - bytes });
+  if (messages !== 0 || timers !== 0 || bytes !== 0)
+    out.push({ type: "outbox", activation: number, messages, timers, bytes });
 }

@@ -59,7 +59,6 @@ export function open(
     out.push({
       type: "outbox",
       activation: activation.number,
-      way: "found",
       messages: letters.size,
       timers: table.size,
       bytes: base.outbox.bytes + base.timers.bytes,

@@ -239,13 +239,12 @@ export type LaneEffect =
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
   /**
-   * For the worker's books: so much of the outbox and of the timers was found at the opening or is there now,
-   * or is over.
+   * For the worker's books: so much more of the outbox and of the timers is there than it knows, or less where
+   * a number is negative.
    */
   | {
       readonly type: "outbox";
       readonly activation: number;
-      readonly way: "found" | "over";
       readonly messages: number;
       readonly timers: number;
       readonly bytes: number;
@@ -275,8 +274,10 @@ export type LaneEffect =
       readonly uid: Uint8Array;
     }
   | { readonly type: "fail"; readonly call: number; readonly failure: Failure }
-  /** Pass the call on, unchanged, with one more hop; its answer goes to the caller without the lane. */
-  /** `mayHaveBegun`: its handler, here or before it came here. */
+  /**
+   * Pass the call on, unchanged, with one more hop; its answer goes to the caller without the lane.
+   * `mayHaveBegun`: its handler, here or before it came here.
+   */
   | {
       readonly type: "forward";
       readonly call: number;

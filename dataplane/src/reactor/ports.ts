@@ -57,8 +57,8 @@ export interface WorkerPort {
   isCurrent(activation: number): boolean;
 }
 
+/** What is there more than the worker knows, or less where a number is negative. */
 export interface OutboxChange {
-  readonly way: "found" | "over";
   readonly messages: number;
   readonly timers: number;
   readonly bytes: number;

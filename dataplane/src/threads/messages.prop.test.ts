@@ -19,7 +19,7 @@ import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** Beyond 2^32 too: nothing that counts up for the life of a process is cut off. */
 const number = fc.maxSafeNat();
-const small = fc.nat();
+const signed = fc.integer();
 const bytes = fc.uint8Array({ maxLength: 200, size: "max" });
 const text = fc.string({ unit: "grapheme", maxLength: 60, size: "max" });
 const why = fc.constantFrom("deadline" as const, "caller" as const);
@@ -48,10 +48,9 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
   record({
     type: is("outbox"),
     activation: number,
-    way: fc.constantFrom("found" as const, "over" as const),
-    messages: number,
-    timers: small,
-    bytes: number,
+    messages: signed,
+    timers: signed,
+    bytes: signed,
   }),
   record({
     type: is("recall"),

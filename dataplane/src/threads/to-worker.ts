@@ -56,7 +56,6 @@ export type ToWorker =
   | {
       readonly type: "outbox";
       readonly activation: number;
-      readonly way: OutboxWay;
       readonly messages: number;
       readonly timers: number;
       readonly bytes: number;
@@ -77,10 +76,6 @@ export type ToWorker =
     }
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number };
-
-/** found: by whoever opens the session. over: it is delivered, or given up. */
-type OutboxWay = "found" | "over";
-const ways: readonly OutboxWay[] = ["found", "over"];
 
 const codecs: MessageCodecs<ToWorker> = {
   open: {
@@ -159,15 +154,11 @@ const codecs: MessageCodecs<ToWorker> = {
   },
   outbox: {
     number: 11,
-    encode: ({ activation, way, messages, timers, bytes }) =>
-      draft({ activation, code: ways.indexOf(way), call: messages, turn: bytes, process: timers }),
-    decode: ({ activation, code, call, turn, process }) => ({
+    encode: ({ activation, ...change }) => draft({ activation, payload: changeBytes(change) }),
+    decode: (frame) => ({
       type: "outbox",
-      activation,
-      way: outboxWay(code),
-      messages: call,
-      timers: process,
-      bytes: turn,
+      activation: frame.activation,
+      ...readPart("what has become of messages", () => changeOf(frame.payloadCopy())),
     }),
   },
   recall: {
@@ -208,10 +199,25 @@ function stepAnswer(code: number, bytes: Uint8Array): StepAnswer {
   return type === "result" ? { type, result: bytes } : { type, failure: decodeFailure(bytes) };
 }
 
-function outboxWay(code: number): OutboxWay {
-  const way = ways[code];
-  if (way === undefined) throw new FrameError(`outbox of unknown way ${code}`);
-  return way;
+type OutboxChange = Pick<ToWorker & { type: "outbox" }, "messages" | "timers" | "bytes">;
+
+function changeBytes({ messages, timers, bytes }: OutboxChange): Uint8Array {
+  const out = new ByteWriter(16);
+  // the last bit is the sign
+  for (const number of [messages, timers, bytes]) out.varint(number < 0 ? -2 * number - 1 : 2 * number);
+  return out.finish();
+}
+
+/** @throws DecodeError */
+function changeOf(bytes: Uint8Array): OutboxChange {
+  const input = new ByteReader(bytes);
+  const signed = (): number => {
+    const number = input.varint();
+    return number % 2 === 0 ? number / 2 : -(number + 1) / 2;
+  };
+  const change = { messages: signed(), timers: signed(), bytes: signed() };
+  input.end();
+  return change;
 }
 
 function callFrame(activation: number, call: SessionCall): FrameDraft {

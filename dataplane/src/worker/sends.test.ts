@@ -56,7 +56,7 @@ test("a turn that sends too many messages, or too many bytes, is refused with th
 
 test("a session with a full outbox sends nothing more until some of it is over", () => {
   const room = new OutboxRoom(() => nowMs);
-  room.change({ way: "found", messages: outboxMessagesMax - 2, timers: 0, bytes: 0 });
+  room.change({ messages: outboxMessagesMax - 2, timers: 0, bytes: 0 });
   const turn = aTurn();
   room.add(turn, message(1));
   room.add(turn, message(1));
@@ -67,14 +67,14 @@ test("a session with a full outbox sends nothing more until some of it is over",
     words,
     `${way}: 16384 messages of the session are not delivered yet, with outboxMessagesMax 16384`,
   );
-  room.change({ way: "over", messages: 1, timers: 0, bytes: 0 });
+  room.change({ messages: -1, timers: 0, bytes: 0 });
   room.add(aTurn(), message(1));
 });
 
 test("the bytes of an outbox are bounded too", () => {
   const room = new OutboxRoom(() => nowMs);
   const bytes = sendBytes({ ...message(0), body: new Uint8Array(1_000) });
-  room.change({ way: "found", messages: 1, timers: 0, bytes: outboxBytesMax - bytes });
+  room.change({ messages: 1, timers: 0, bytes: outboxBytesMax - bytes });
   const turn = aTurn();
   room.add(turn, message(1_000));
   room.take(turn);
@@ -87,7 +87,7 @@ test("a session with too many timers sets no more, and may take some back", () =
     ...message(1),
     timing: { id: "a", due },
   });
-  room.change({ way: "found", messages: 0, timers: timersMax - 1, bytes: outboxBytesMax - 1_000 });
+  room.change({ messages: 0, timers: timersMax - 1, bytes: outboxBytesMax - 1_000 });
   const turn = aTurn();
   room.add(turn, timer({ type: "in", ms: 1 }));
   room.take(turn);
@@ -96,7 +96,7 @@ test("a session with too many timers sets no more, and may take some back", () =
   assert.match(words, /: the session has 4096 timers, with timersMax 4096: cancel some/);
   room.add(aTurn(), timer({ type: "never" }));
   room.add(aTurn(), message(1));
-  room.change({ way: "over", messages: 0, timers: 1, bytes: 0 });
+  room.change({ messages: 0, timers: -1, bytes: 0 });
   room.add(aTurn(), timer({ type: "at", ms: 1 }));
 });
 

@@ -20,9 +20,8 @@ import type { Site } from "./failed-ask.ts";
 const utf8 = new TextEncoder();
 const retryAfter = 1_000;
 
-/** What the host says of it. */
+/** What is there more than the thread knows, or less where a number is negative. */
 export interface OutboxChange {
-  readonly way: "found" | "over";
   readonly messages: number;
   readonly timers: number;
   readonly bytes: number;
@@ -66,12 +65,11 @@ export class OutboxRoom {
     this.#bytes += bytes;
   }
 
-  /** So much was found at the opening, or is over. */
-  change({ way, messages, timers, bytes }: OutboxChange): void {
-    const sign = way === "found" ? 1 : -1;
-    this.#messages += sign * messages;
-    this.#timers += sign * timers;
-    this.#bytes += sign * bytes;
+  /** The host tells what it has found at the opening, and what has become of it. */
+  change({ messages, timers, bytes }: OutboxChange): void {
+    this.#messages += messages;
+    this.#timers += timers;
+    this.#bytes += bytes;
   }
 
   /** The turn sends one message more. @throws VodaError */

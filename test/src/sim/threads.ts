@@ -79,8 +79,8 @@ export class Threads {
         this.#workers.delete(activation);
       });
     },
-    outbox: (_activation, { way }) => {
-      if (way === "over") this.#options.clockwork.meet("a letter is over");
+    outbox: (_activation, { messages }) => {
+      if (messages < 0) this.#options.clockwork.meet("a letter is over");
     },
     isCurrent: () => true,
   };

@@ -1,16 +1,13 @@
-// Virtual time: what happens, when, and what happened last. The same seed gives the same run.
+// Virtual time: what happens, and when. The same seed gives the same run.
 import { type Prng, prng } from "@voda/stdx";
 
 export interface Clockwork {
   readonly random: Prng;
   readonly nowMs: number;
-  /** The last things that happened, oldest first. */
-  readonly trace: readonly string[];
   /** When the next thing is due; `undefined` when nothing is left. */
   readonly nextAtMs: number | undefined;
   /** Does `act` after `delayMs`. */
   after(delayMs: number, act: () => void): void;
-  say(line: string): void;
   /** Does the next thing; false when nothing is left. */
   next(): boolean;
   /** Nothing may be due before. */
@@ -32,11 +29,8 @@ interface Due {
   readonly act: () => void;
 }
 
-const traceLinesMax = 400;
-
 export function createClockwork(seed: number, { isShuffled, added } = inOrder): Clockwork {
   const heap: Due[] = [];
-  const trace: string[] = [];
   let nowMs = 0;
   let order = 0;
   const random = prng(seed);
@@ -48,15 +42,10 @@ export function createClockwork(seed: number, { isShuffled, added } = inOrder): 
     get nextAtMs() {
       return heap[0]?.atMs;
     },
-    trace,
     after(delayMs, act) {
       const atMs = nowMs + Math.max(0, delayMs);
       push(heap, { atMs, order: isShuffled ? random.next() : order++, act });
       added();
-    },
-    say(line) {
-      trace.push(`${nowMs.toFixed(1).padStart(9)}  ${line}`);
-      if (trace.length > 2 * traceLinesMax) trace.splice(0, traceLinesMax);
     },
     next() {
       const due = pop(heap);

@@ -18,6 +18,14 @@ const asBytes = "hex";
 /** As many bits as the fraction of a number has. */
 const fractionBits = 53n;
 
+/** Of 16 bytes of chance: version 4, variant 1 (RFC 9562). */
+export function uuidOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString(asBytes);
+  const variant = "89ab".charAt(Number.parseInt(hex.charAt(16), 16) & 3);
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`];
+  return [...parts, `${variant}${hex.slice(17, 20)}`, hex.slice(20)].join("-");
+}
+
 /** Made when a turn asks for the first of them. What a step draws is new each time, as the step is. */
 export class TurnDraws implements Draws {
   readonly #world: DrawnWorld;
@@ -66,10 +74,7 @@ export class TurnDraws implements Draws {
   readonly uuid = (): string => {
     if (this.#isInStep()) return this.#world.uuid();
     this.#uuids += 1;
-    const hex = Buffer.from(this.#hash("uuid", this.#uuids)).toString(asBytes);
-    const variant = "89ab".charAt(Number.parseInt(hex.charAt(16), 16) & 3);
-    const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`];
-    return [...parts, `${variant}${hex.slice(17, 20)}`, hex.slice(20)].join("-");
+    return uuidOf(this.#hash("uuid", this.#uuids));
   };
 
   /** The turn has asked the clock more often than its journal can hold. */

@@ -1,7 +1,7 @@
 // What an ask rejects with: an error as its handler might throw it, which also knows what was asked, and
 // where in the agent's code.
 import { reasons } from "@voda/proto/wire";
-import { VodaError } from "voda/definition";
+import { VodaError, type VodaErrorOptions } from "voda/definition";
 import type { Failure } from "../call/index.ts";
 import { textOf } from "./thrown.ts";
 
@@ -40,6 +40,13 @@ export const framesOf = ({ stack }: Site): readonly string[] =>
     .split("\n")
     .slice(1);
 
+/** What a VodaError of the failure says beside its code and its words. */
+export const optionsOf = ({ reason, metadata, retryAfterMs }: Failure): VodaErrorOptions => ({
+  reason,
+  ...(metadata !== undefined && { details: metadata }),
+  ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
+});
+
 export class FailedAsk extends VodaError {
   readonly #way: string;
   readonly #isOfVoda: boolean;
@@ -47,13 +54,8 @@ export class FailedAsk extends VodaError {
 
   /** What the asked handler threw on purpose keeps its words: they are for the asker's program. */
   constructor(failure: Failure, asking: Asking) {
-    const { code, reason, metadata, retryAfterMs } = failure;
     const isVodas = isOfVoda(failure);
-    super(code, isVodas ? messageOf(failure, asking) : failure.message, {
-      reason,
-      ...(metadata !== undefined && { details: metadata }),
-      ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
-    });
+    super(failure.code, isVodas ? messageOf(failure, asking) : failure.message, optionsOf(failure));
     this.#way = wayOf(asking);
     this.#isOfVoda = isVodas;
     this.#type = asking.type;

@@ -15,7 +15,7 @@ import {
 import { perform, resultOf } from "./attempts.ts";
 import type { Abort } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
-import { framesOf, siteOf } from "./failed-ask.ts";
+import { framesOf, optionsOf, siteOf } from "./failed-ask.ts";
 import type { Origin } from "./origin.ts";
 import { calledFrom } from "./thrown.ts";
 import type { ThreadWorld } from "./world.ts";
@@ -206,13 +206,8 @@ export const endedTurn = (name: string): VodaError =>
     { reason: "interrupted" },
   );
 
-function refused({ code, reason, message, retryAfterMs, metadata }: Failure): VodaError {
-  return new VodaError(code, message, {
-    reason,
-    ...(metadata !== undefined && { details: metadata }),
-    ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
-  });
-}
+const refused = (failure: Failure): VodaError =>
+  new VodaError(failure.code, failure.message, optionsOf(failure));
 
 function retryWords(
   { name, attemptsMax }: RunRequest,

@@ -115,6 +115,8 @@ export async function openNode(config: Config, log: Logger): Promise<Node> {
   const dispatchAll = (event: LaneEvent): void => reactor.dispatchAll(event);
   parts.defer(watchStreams(stored.streams, reactor, log));
   parts.defer(watchLeases(membership, mesh, dispatchAll));
+  // After the host: what a round finds is ordered at once, and closed before it: what is ordered then would
+  // find a reactor that refuses.
   parts.use(openRounds(basics, stored, { membership, inbox, reactor, world }));
   mesh.reports.full();
   ready.resolve(reactor.submit);

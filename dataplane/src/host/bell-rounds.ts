@@ -207,6 +207,8 @@ async function answer(
   if (incarnation === options.incarnation() && options.isHere(token)) return;
   if (await bells.isThere(bell)) {
     if (isClosed()) return;
+    // an order may take longer than the node has left: what comes of it then, the next round of another node
+    // finds out by the bell
     const told = await inbox.order("deliver", name, monotonicMs() + deliverMsMax, undefined);
     if (!told.ok || isClosed()) return;
     await bells.silence(token, seq);

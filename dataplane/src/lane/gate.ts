@@ -110,6 +110,8 @@ function correct({ out }: Step, activation: Activation, before: Sizes, accepted:
   const messages = after.messages - before.messages - atOnce;
   const timers = after.timers - before.timers - (sends.length - atOnce);
   const bytes = after.bytes - before.bytes - bytesOfSends(sends);
+  // in one message, for between two of them a handler could be refused for room that there is: timers that
+  // fire are messages more and timers less
   if (messages !== 0 || timers !== 0 || bytes !== 0)
     out.push({ type: "outbox", activation: number, messages, timers, bytes });
 }

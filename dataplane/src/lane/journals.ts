@@ -123,6 +123,7 @@ export function stepsOf(journals: Journals, { turn, work }: TurnStep): number {
 /** Whether the turn may fill its journal: none is forgotten before its time. */
 export function hasRoom(journals: Journals, turn: Uint8Array, nowMs: number): boolean {
   const own = turnBytesOf(journals, turn);
+  // turns that failed while a record was on its way leave entries behind, which the lane will hold
   const onTheWay = journals.writing.values().reduce((sum, { done }) => sum + bytesOf(done), 0);
   const fits = (): boolean => journals.bytes + onTheWay - own + turnJournalBytesMax <= journalBytesMax;
   if (fits()) return true;

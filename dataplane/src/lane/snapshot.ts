@@ -53,6 +53,8 @@ function wantsFold({ lane: { folds }, world }: Step, activation: Activation): bo
   const { orders, fold, tip } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
+  // a fold holds the names of all pages that wait for a trim: a tail that grows for some minutes costs a wake
+  // time, a fold that the store does not take costs the session
   const isLong = fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
   return (isLong || isWide(fold, tip.expect)) && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
 }

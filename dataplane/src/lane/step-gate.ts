@@ -74,6 +74,7 @@ function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): 
   if (entry !== undefined) return { type: "result", result: entry.result };
   // what it did then is not known, and its caller has not called again
   if (one.work.starts > 1) return { type: "ended", failure: mayBeDone(one.name) };
+  // from their beginning on: one that is refused after it was done was done for nothing
   if (stepsOf(journals, one) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
   if (!hasRoom(journals, one.turn, world.storeMs)) return { type: "refused", failure: journalFull() };
   beginStep(journals, one);
@@ -102,6 +103,8 @@ export function stepDone(
   const done = { turn, name, canonicalHash, work, drawn: { seed, times }, result };
   const bytes = bytesOf(done) + turnBytesOf(journals, turn);
   if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);
+  // what the turn read of the clock until here it must read again, though nothing is kept of the step: the
+  // entry of the next one says it too
   keepTimes(journals, work, times);
   answer(step, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
 }

@@ -102,6 +102,7 @@ export function takeTimers(
   for (const timer of dueTimers(timers, outbox, nowMs)) {
     if (fired.length >= most) break;
     if (changes.has(timer.id)) continue;
+    // one that is left out stays due, and is among the first of the next record: other sessions go first
     if (timer.again?.type === "cron") {
       if (looks === cronFiredMax) continue;
       looks += 1;

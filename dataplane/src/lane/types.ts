@@ -239,8 +239,8 @@ export type LaneEffect =
   | { readonly type: "cut"; readonly activation: number }
   | { readonly type: "close"; readonly activation: number }
   /**
-   * For the worker's books: so much more of the outbox and of the timers is there than it knows, or less where
-   * a number is negative.
+   * For the worker's books: so much more of the outbox and of the timers is there than it knows, or less
+   * where a number is negative.
    */
   | {
       readonly type: "outbox";

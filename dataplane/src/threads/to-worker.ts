@@ -199,6 +199,7 @@ function stepAnswer(code: number, bytes: Uint8Array): StepAnswer {
   return type === "result" ? { type, result: bytes } : { type, failure: decodeFailure(bytes) };
 }
 
+/** Numbers of a frame name calls, activations and turns, and have no sign: these stand in its payload. */
 type OutboxChange = Pick<ToWorker & { type: "outbox" }, "messages" | "timers" | "bytes">;
 
 function changeBytes({ messages, timers, bytes }: OutboxChange): Uint8Array {

@@ -189,6 +189,14 @@ test("every document that people start with is short", () => {
   assert.deepEqual(long, []);
 });
 
+test("no two decisions have one number", () => {
+  const numbers = filesInGit("docs/decisions/*.md").map((path) => path.slice(15, 19));
+  assert.deepEqual(
+    numbers.filter((number, at) => numbers.indexOf(number) !== at),
+    [],
+  );
+});
+
 test("a line's comment says what it prints, and a block of JSON what the line before it printed", () => {
   const readme = callsOf("README.md").map(({ prints }) => prints);
   assert.deepEqual(readme, [2, 2]);

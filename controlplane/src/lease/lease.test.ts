@@ -48,6 +48,19 @@ test("a node whose lease ended is lost when its heartbeat has been silent for 3 
   assert.deepEqual(lost(run([tick(5000)], start.state).effects), ["a.1 silence"]);
 });
 
+test("a node that does not know that its new lease was stored makes another one, and is not lost", () => {
+  const { state, effects } = run([
+    lease("a.1", 0),
+    expired("a.1", 3000),
+    lease("a.2", 3100, "1"), // its acknowledgement went with the store
+    lease("a.3", 4200, "1"),
+    expired("a.2", 6100),
+    heartbeat("a.3", 6200),
+  ]);
+  assert.deepEqual(kinds(effects), ["joined", "lapsed", "returned", "returned"]);
+  assert.ok(isReady(state, "a", 6201));
+});
+
 test("a node whose lease ended and whose heart beats is not lost, but gets no sessions", () => {
   const { state, effects } = run([lease("a.1", 0), expired("a.1", 3000), heartbeat("a.1", 5000), tick(7999)]);
   assert.deepEqual(lost(effects), []);

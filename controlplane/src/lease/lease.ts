@@ -110,7 +110,8 @@ function onLease(state: LeaseState, { node, incarnation, succeeds, nowMs }: Of<"
     heardMs: nowMs,
   });
   if (known === undefined) return { state: after, effects: [{ type: "joined", node, incarnation }] };
-  if (succeeds === known.incarnation)
+  // it goes on from the one before where it does not know that the last one was stored
+  if (succeeds === known.incarnation || (succeeds !== "" && succeeds === known.before))
     return { state: after, effects: [{ type: "returned", node, incarnation }] };
   const lost: LeaseEffect = { type: "lost", node, incarnation: known.incarnation, cause: "obituary" };
   return { state: after, effects: [lost, { type: "joined", node, incarnation }] };

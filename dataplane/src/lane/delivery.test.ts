@@ -430,6 +430,16 @@ test("a session ends when its letters are over, and each has one more attempt", 
   assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "append"]);
 });
 
+test("a session that ends tries a letter again whose thread was lost: that was no attempt of its own", () => {
+  const lost = fail("worker_lost", "a neighbour held the thread").failure;
+  const rig = createRig().owner();
+  sending(rig, 2, send("a"));
+  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  told(rig, 1, lost);
+  assert.equal(one(rig.wait(worldRetryMaxMs, "outbox"), "deliver").isGivenUp, false);
+  assert.equal(one(told(rig, 1, broken), "deliver").isGivenUp, true);
+});
+
 const letterOf = (number: number, n: number, source = 5) =>
   callOf(number, { id: { type: "sent", source: sixteen(source), n, rawHash: sixteen(source) } });
 

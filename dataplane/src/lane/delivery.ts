@@ -207,8 +207,12 @@ function cameBack(step: Step, activation: Activation, target: Target, failure: F
 function isLast({ attempts, threads }: Target, failure: Failure, isEnding: boolean): boolean {
   if (failure.by === "node" || isFinal(failure) || attempts >= attemptsMax || threads >= threadsMax)
     return true;
-  return isEnding && isCounted(failure);
+  return isEnding && isCounted(failure) && !isThreadLost(failure);
 }
+
+/** A neighbour may have ended it: that was no attempt that a session which ends may leave it at. */
+const isThreadLost = ({ reason, by }: Failure): boolean =>
+  by === "thread" || (by === undefined && reason === "worker_lost");
 
 /** Of a session that ends: its target cannot even be asked. */
 const unsure = ({ message, ...failure }: Failure): Failure => ({

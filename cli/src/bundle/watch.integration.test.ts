@@ -33,3 +33,19 @@ test("each save is noticed once, also the one before the watcher listens and one
     assert.deepEqual(seen, saves.slice(0, at + 1));
   }
 });
+
+test("a save is noticed, whenever it comes while the watcher begins", async () => {
+  using folder = temporaryFolder();
+  for (const afterMs of [0, 4, 6, 8, 10, 12, 16]) {
+    const config = join(folder.path, `after-${afterMs}.ts`);
+    writeFileSync(config, "export default (");
+    let last = "";
+    await using _watch = await watchConfig(config, true, async () => {
+      last = readFileSync(config, "utf8");
+    });
+    const startedMs = performance.now();
+    await eventually("the time of the save", () => performance.now() - startedMs >= afterMs || undefined);
+    writeFileSync(config, `export default ${afterMs};`);
+    await eventually("the save", () => last === `export default ${afterMs};` || undefined);
+  }
+});

@@ -1,32 +1,17 @@
 // Nodes as processes: what handlers do outside of the mesh is done once by its key, whatever is killed.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { type ClusterNode, call, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
+import { type ClusterNode, call, openTwoNodes, refusal, startHeldUpstream, waitUntil } from "./kit/index.ts";
 
-/** Paths whose answers wait for the test. */
-const held = new Map<string, Promise<void>>();
 const { n1, n2 } = await openTwoNodes("runs");
-const upstream = await startUpstream(async ({ path }) => held.get(path));
+const { upstream, hold, timesOf, asked } = await startHeldUpstream();
 after(() => upstream[Symbol.asyncDispose]());
-
-function hold(path: string): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  held.set(path, promise);
-  return () => {
-    held.delete(path);
-    resolve();
-  };
-}
 
 const buy = (node: ClusterNode, order: string, id?: string) =>
   call(node.url, `shop/${order}/buy`, {
     input: { url: upstream.url, order },
     ...(id !== undefined && { id }),
   });
-const timesOf = (order: string, path: string): number[] =>
-  upstream.of(order, path).map(({ asked }) => asked.length);
-const asked = (order: string, path: string, times = 1) =>
-  waitUntil(() => timesOf(order, path)[0] === times, `${path} of ${order} is asked ${times} times`);
 
 test("each step is done once, and what was answered is answered again", async () => {
   const first = await buy(n1, "plain", "plain");

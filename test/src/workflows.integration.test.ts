@@ -13,33 +13,18 @@ import {
   freeze,
   openTwoNodes,
   refusal,
-  startUpstream,
+  startHeldUpstream,
   waitUntil,
 } from "./kit/index.ts";
 
-/** Paths whose answers wait for the test. */
-const held = new Map<string, Promise<void>>();
 const { cluster, n1, n2 } = await openTwoNodes("workflows");
-const upstream = await startUpstream(async ({ path }) => held.get(path));
+const { upstream, hold, letThrough, timesOf, asked } = await startHeldUpstream();
 after(() => upstream[Symbol.asyncDispose]());
-
-function hold(path: string): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  held.set(path, promise);
-  return () => {
-    held.delete(path);
-    resolve();
-  };
-}
 
 const sellAt = (node: ClusterNode, order: string) =>
   createClient<typeof config>({ url: node.url }).shop(order).$workflows.sell;
 const begin = (node: ClusterNode, order: string) =>
   sellAt(node, order).start({ url: upstream.url, order }, { id: order });
-const timesOf = (order: string, path: string): number[] =>
-  upstream.of(order, path).map(({ asked }) => asked.length);
-const asked = (order: string, path: string, times = 1) =>
-  waitUntil(() => timesOf(order, path)[0] === times, `${path} of ${order} is asked ${times} times`);
 const waits = (node: ClusterNode, order: string) =>
   waitUntil(async () => {
     const { waitsFor } = await sellAt(node, order).get(order).status();
@@ -85,7 +70,7 @@ test("nodes are killed amid a step and while it waits, and nobody calls: others 
   const release = hold("/charge");
   await begin(n1, "dies");
   await asked("dies", "/charge");
-  held.delete("/charge");
+  letThrough("/charge");
   await begin(n1, "rests");
   await waits(n1, "rests");
   await n1.kill9();

@@ -3,6 +3,7 @@ export { type Called, type CallOptions, call, refusal } from "./call.ts";
 export { type Cluster, type ClusterNode, deployInstead, startCluster, testAgents } from "./cluster.ts";
 export { type EnvoyOptions, type RunningEnvoy, startEnvoy } from "./envoy.ts";
 export { freeze } from "./freeze.ts";
+export { type HeldUpstream, startHeldUpstream } from "./held-upstream.ts";
 export { leakCheck } from "./leaks.ts";
 export { examples, type MeshOptions, pidsOf, type RunningMesh, startMesh, upExamples } from "./mesh.ts";
 export { type Nats, type NatsOptions, startNats } from "./nats.ts";

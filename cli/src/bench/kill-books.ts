@@ -2,6 +2,7 @@
 
 /** What a session is asked; every one is also noted in its state. */
 export const orderKinds = ["call", "send", "schedule", "run"] as const;
+/** One of them. */
 export type OrderKind = (typeof orderKinds)[number];
 
 /** One call. */
@@ -34,6 +35,7 @@ export interface Tally {
 
 /** What committed turns did. */
 export const effectKinds = ["state", "sends", "timers", "runs"] as const;
+/** By effect. */
 export type Tallies = Readonly<Record<(typeof effectKinds)[number], Tally>>;
 
 /** @param keysOf of the steps that were done outside for an order */

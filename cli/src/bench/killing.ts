@@ -6,6 +6,7 @@ import type { BenchMesh } from "./mesh.ts";
 
 /** What can be killed; a worker is a thread of a node. */
 export const killTargets = ["node", "controlplane", "envoy", "nats", "worker"] as const;
+/** One of them. */
 export type KillTarget = (typeof killTargets)[number];
 
 /** The same seed picks the same times, targets and, among the same nodes, victims. */

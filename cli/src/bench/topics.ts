@@ -6,12 +6,14 @@ import { eachOf } from "./each-of.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { hundredths } from "./statistics.ts";
 
+/** How much is published to how many. */
 export interface TopicsBenchOptions {
   readonly subscribers: number;
   /** Published one after the other. */
   readonly messages: number;
 }
 
+/** What `--json` prints. */
 export interface TopicsBenchResult extends TopicsBenchOptions {
   /** Messages that a subscriber has taken, of subscribers times messages; and how often more than once. */
   readonly applied: number;
@@ -32,6 +34,7 @@ interface Heard {
 const waitMsMax = 120_000;
 const lookEveryMs = 250;
 
+/** Figures are there, also when some were not taken in time. @throws when a call is refused for good */
 export async function topics(
   mesh: OwnMesh,
   options: TopicsBenchOptions,

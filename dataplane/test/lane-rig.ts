@@ -7,8 +7,8 @@ import type { Mark } from "@voda/proto/mark";
 import type { CallHead, CallId, Send } from "../src/call/index.ts";
 import { foldBoundsOf } from "../src/lane/fold.ts";
 import { type Lane, type LaneOptions, openLane } from "../src/lane/lane.ts";
+import { feedLane } from "../src/lane/pass.ts";
 import { encodeRecord, type FoldRecord, type LaneRecord } from "../src/lane/record.ts";
-import { stepLane } from "../src/lane/step.ts";
 import type { LaneEffect, LaneEvent, LaneTimer, Standing, StoredRecord, World } from "../src/lane/types.ts";
 import { noRecord, type RecordId } from "../src/lane/words.ts";
 import { plainCall } from "./call.ts";
@@ -140,14 +140,14 @@ export class Rig {
     return activation;
   }
 
-  step(event: LaneEvent): LaneEffect[] {
-    const effects = stepLane(this.lane, event, this.world);
+  feed(event: LaneEvent): LaneEffect[] {
+    const effects = feedLane(this.lane, event, this.world);
     for (const { timer, atMs } of all(effects, "timer")) this.#timers.set(timer, atMs);
     return effects;
   }
 
   invoke(call: CallHead): LaneEffect[] {
-    return this.step({ type: "invoke", call });
+    return this.feed({ type: "invoke", call });
   }
 
   /** Time passes and the timer rings, if the lane has asked for that. */
@@ -157,17 +157,17 @@ export class Rig {
     const dueMs = this.#timers.get(timer);
     if (dueMs === undefined || dueMs > this.world.monotonicMs) return [];
     this.#timers.delete(timer);
-    return this.step({ type: "timer", timer });
+    return this.feed({ type: "timer", timer });
   }
 
   /** Answers the read that is asked for among the effects. */
   last(effects: readonly LaneEffect[], record?: StoredRecord, mark?: Mark): LaneEffect[] {
-    return this.step({ type: "last", token: one(effects, "readLast").token, record, mark });
+    return this.feed({ type: "last", token: one(effects, "readLast").token, record, mark });
   }
 
   /** No last record, and no other trace either. */
   empty(effects: readonly LaneEffect[]): LaneEffect[] {
-    return this.step({
+    return this.feed({
       type: "traces",
       token: one(this.last(effects), "readTraces").token,
       found: "nothing",
@@ -175,19 +175,19 @@ export class Rig {
   }
 
   range(effects: readonly LaneEffect[], ...records: StoredRecord[]): LaneEffect[] {
-    return this.step({ type: "range", token: one(effects, "readRange").token, records });
+    return this.feed({ type: "range", token: one(effects, "readRange").token, records });
   }
 
   /** `others`: messages of other sessions that came before it. */
   accept(effects: readonly LaneEffect[], others = 0): LaneEffect[] {
     this.#seq = Math.max(this.#seq, this.lane.activation?.tip.expect ?? 0) + 1 + others;
-    return this.step({ type: "appended", token: one(effects, "append").token, seq: this.#seq });
+    return this.feed({ type: "appended", token: one(effects, "append").token, seq: this.#seq });
   }
 
   turned(call: number, bytes = 1, sends: readonly Send[] = []): LaneEffect[] {
     this.#turn += 1;
     const { number } = this.activation;
-    return this.step({
+    return this.feed({
       type: "turned",
       activation: number,
       call,
@@ -200,7 +200,7 @@ export class Rig {
   }
 
   read(call: number, after = this.#turn): LaneEffect[] {
-    return this.step({
+    return this.feed({
       type: "read",
       activation: this.activation.number,
       call,
@@ -210,7 +210,7 @@ export class Rig {
   }
 
   failed(call: number, after = this.#turn): LaneEffect[] {
-    return this.step({
+    return this.feed({
       type: "failed",
       activation: this.activation.number,
       call,
@@ -220,7 +220,7 @@ export class Rig {
   }
 
   cut(after = this.#turn): LaneEffect[] {
-    return this.step({
+    return this.feed({
       type: "cut",
       activation: this.activation.number,
       after,
@@ -256,7 +256,7 @@ export class Rig {
   /** The fold with release is on its way. */
   releasing() {
     this.owner();
-    this.step({ type: "sleep" });
+    this.feed({ type: "sleep" });
     const release = this.cut();
     assert.equal(this.phase, "releasing");
     return { rig: this, release: one(release, "append") };
@@ -268,7 +268,7 @@ export class Rig {
     const last = this.tip();
     this.invoke(callOf(2));
     const { token } = one(this.turned(2), "append");
-    this.step({ type: "rejected", token, why: "no space left" });
+    this.feed({ type: "rejected", token, why: "no space left" });
     this.range(this.last(this.invoke(readOf(3)), last), last);
     this.read(3, 0);
     return this;
@@ -276,8 +276,8 @@ export class Rig {
 
   verifying() {
     this.owner();
-    this.step({ type: "connection", up: false });
-    this.step({ type: "connection", up: true });
+    this.feed({ type: "connection", up: false });
+    this.feed({ type: "connection", up: true });
     assert.equal(this.phase, "verifying");
     return this;
   }

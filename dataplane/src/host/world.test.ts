@@ -20,7 +20,7 @@ function rig(more: Partial<KnownLeases> = {}) {
   };
 }
 
-test("the clocks stand still between two steps, and wall time is the store's", () => {
+test("the clocks stand still between two passes, and wall time is the store's", () => {
   const { at, world } = rig();
   world.refresh();
   at.monotonicMs = 20;
@@ -29,7 +29,7 @@ test("the clocks stand still between two steps, and wall time is the store's", (
   assert.deepEqual([world.storeMs, world.monotonicMs], [1_010, 20]);
 });
 
-test("the lease is computed at each question, within one step too", () => {
+test("the lease is computed at each question, within one pass too", () => {
   let leftMs = 1;
   const { world } = rig({ leaseLeftMs: () => leftMs });
   world.refresh();

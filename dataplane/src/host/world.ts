@@ -38,7 +38,7 @@ export function createWorld(
     get incarnation() {
       return membership.incarnation();
     },
-    // Computed anew at each question: the process may have been stopped since the step began.
+    // Computed anew at each question: the process may have been stopped since the pass began.
     leaseValid: () => membership.leaseLeftMs() > 0,
     standing(incarnation): Standing {
       const ended = membership.ended(incarnation);

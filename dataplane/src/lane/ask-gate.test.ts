@@ -20,7 +20,7 @@ import type { LaneEffect } from "./types.ts";
 /** The handler of `call` asks something that has this hash; none for what is readonly. */
 function ask(rig: Rig, by: number, call = 100, request: number | "readonly" = 5): LaneEffect[] {
   const requestHash = request === "readonly" ? undefined : sixteen(request);
-  return rig.step({ type: "ask", activation: rig.activation.number, by, call, requestHash });
+  return rig.feed({ type: "ask", activation: rig.activation.number, by, call, requestHash });
 }
 
 const idOf = (effects: readonly LaneEffect[]) => {
@@ -50,7 +50,7 @@ test("a turn asks so many different things and no more, and again what it has as
   const askOf = (call: number, what: number) => {
     const requestHash = sixteen(0);
     new DataView(requestHash.buffer).setUint32(0, what);
-    return typesOf(rig.step({ type: "ask", activation, by: 2, call, requestHash }));
+    return typesOf(rig.feed({ type: "ask", activation, by: 2, call, requestHash }));
   };
   for (let i = 0; i < turnAsksMax; i += 1) askOf(100 + i, i);
   assert.deepEqual(askOf(1, turnAsksMax), ["refuseAsk"]);
@@ -72,9 +72,9 @@ test("an ask waits while the lease may have ended, and while the last record is 
   rig.world.valid = false;
   assert.deepEqual(typesOf(ask(rig, 2)), []);
   rig.world.valid = true;
-  assert.deepEqual(typesOf(rig.step({ type: "leases" })), ["ask"]);
-  rig.step({ type: "connection", up: false });
-  const up = rig.step({ type: "connection", up: true });
+  assert.deepEqual(typesOf(rig.feed({ type: "leases" })), ["ask"]);
+  rig.feed({ type: "connection", up: false });
+  const up = rig.feed({ type: "connection", up: true });
   assert.deepEqual(typesOf(ask(rig, 2, 101)), []);
   assert.deepEqual(typesOf(rig.last(up, rig.tip())), ["ask"]);
 });
@@ -128,8 +128,8 @@ test("a call without an id that has asked something does not run again", () => {
     const rig = createRig().owner();
     rig.invoke(callOf(2, { id: undefined }));
     if (asks) assert.deepEqual(typesOf(ask(rig, 2)), ["ask"]);
-    rig.step({ type: "connection", up: false });
-    const up = rig.step({ type: "connection", up: true });
+    rig.feed({ type: "connection", up: false });
+    const up = rig.feed({ type: "connection", up: true });
     const [own, fence] = [rig.tip(), rig.fence()];
     const lost = rig.range(rig.last(up, fence), own, fence);
     assert.deepEqual(
@@ -150,7 +150,7 @@ test("what a turn asked and has not left goes with the turn, and with the memory
   ask(rig, 3, 102);
   const { number: activation } = rig.activation;
   const begun = new Set([3]);
-  const lost = rig.step({ type: "worker_lost", activation, begun });
+  const lost = rig.feed({ type: "worker_lost", activation, begun });
   assert.equal(one(lost, "refuseAsk").call, 102);
 });
 
@@ -159,10 +159,10 @@ test("what a turn asked goes with it, though the turn runs again at once for ano
   rig.world.valid = false;
   rig.invoke(callOf(2));
   ask(rig, 2);
-  rig.step({ type: "abandon", call: 2, why: "caller" });
+  rig.feed({ type: "abandon", call: 2, why: "caller" });
   rig.invoke({ ...callOf(2), number: 3 });
   const { number: activation } = rig.activation;
-  const effects = rig.step({ type: "dropped", activation, call: 2, why: "caller", hasBegun: true });
+  const effects = rig.feed({ type: "dropped", activation, call: 2, why: "caller", hasBegun: true });
   assert.deepEqual(typesOf(effects), ["refuseAsk", "fail", "run"]);
 });
 
@@ -176,7 +176,7 @@ test("asks that cannot leave are bounded, also those whose time is over", () => 
   assert.deepEqual([failure.reason, failure.code], ["queue_full", "resource_exhausted"]);
   rig.world.valid = true;
   assert.deepEqual(
-    all(rig.step({ type: "leases" }), "ask").map(({ call }) => call),
+    all(rig.feed({ type: "leases" }), "ask").map(({ call }) => call),
     Array.from({ length: asksMax }, (_, at) => 100 + at),
   );
   assert.deepEqual(typesOf(ask(rig, 2, 99)), ["ask"]);

@@ -40,7 +40,7 @@ test("a stored answer leaves at once, whoever asks again", () => {
 
 test("a stored answer outlives the memory: it is in the records and in the fold", () => {
   const rig = createRig().owner();
-  rig.step({ type: "sleep" });
+  rig.feed({ type: "sleep" });
   const release = rig.cut();
   rig.accept(release);
   const fold = { seq: 2, atMs: 0, bytes: one(release, "append").bytes };
@@ -91,7 +91,7 @@ test("of calls that wait for a wake and do not wait for turns, the first runs", 
 
 const differently = (call: number, id: number) => callOf(call, { id: keyOf(id, { rawHash: sixteen(9) }) });
 const identified = (rig: Rig, effects: readonly LaneEffect[], meaning: number | undefined): LaneEffect[] =>
-  rig.step({
+  rig.feed({
     type: "identified",
     activation: rig.activation.number,
     call: one(effects, "identify").call,
@@ -125,11 +125,11 @@ test("the same call written otherwise waits while the first runs, and runs itsel
 test("what the worker says of a call that nobody waits for any more is nothing", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2, { id: keyOf(1, { rawHash: sixteen(2) }) }));
-  rig.step({ type: "abandon", call: 2, why: "caller" });
+  rig.feed({ type: "abandon", call: 2, why: "caller" });
   const { number: activation } = rig.activation;
-  rig.step({ type: "identified", activation, call: 2, canonicalHash: sixteen(101) });
+  rig.feed({ type: "identified", activation, call: 2, canonicalHash: sixteen(101) });
   assert.deepEqual(
-    typesOf(rig.step({ type: "identified", activation, call: 2, canonicalHash: undefined })),
+    typesOf(rig.feed({ type: "identified", activation, call: 2, canonicalHash: undefined })),
     [],
   );
 });
@@ -137,7 +137,7 @@ test("what the worker says of a call that nobody waits for any more is nothing",
 test("a session is not put to sleep while the worker says what a call means", () => {
   const rig = createRig().owner();
   const asked = rig.invoke(differently(2, 1));
-  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "sleep" })), []);
   assert.deepEqual(typesOf(identified(rig, asked, 101)), ["reply", "cut"]);
 });
 
@@ -196,7 +196,7 @@ test("callers of one id that wait for a wake share one run, also its error", () 
 
 test("a call that comes while the session goes to sleep runs when it is woken again", () => {
   const rig = createRig().owner();
-  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["cut"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "sleep" })), ["cut"]);
   assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
   const slept = rig.accept(rig.cut());
   assert.deepEqual(typesOf(slept), ["trimAsleep", "close", "cold", "readLast"]);
@@ -223,7 +223,7 @@ test("when its worker is lost, a failed turn whose error was not told does not k
   rig.failed(2);
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const own = stored(1, recordOf(me, 1));
-  const effects = rig.step({
+  const effects = rig.feed({
     type: "worker_lost",
     activation: rig.activation.number,
     begun: new Set(),
@@ -260,7 +260,7 @@ test("answers beyond the bound are dropped, and the retry learns that the call w
     const { number, turns } = rig.activation;
     const answer = new Uint8Array(storedBytesMax - 500);
     rig.accept(
-      rig.step({
+      rig.feed({
         type: "turned",
         activation: number,
         call,
@@ -317,7 +317,7 @@ test("calls beyond pipelineBytesMax are refused", () => {
 test("a deadline that passes while the session wakes: the call never runs", () => {
   const rig = createRig();
   const reading = rig.invoke(callOf(1));
-  assert.deepEqual(reasons(rig.step({ type: "abandon", call: 1, why: "deadline" })), [[1, "turn_timeout"]]);
+  assert.deepEqual(reasons(rig.feed({ type: "abandon", call: 1, why: "deadline" })), [[1, "turn_timeout"]]);
   assert.deepEqual(typesOf(rig.last(reading)), []);
 });
 
@@ -325,7 +325,7 @@ test("a deadline that passes in flight: the caller hears it, the record commits,
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   const flight = rig.turned(2);
-  assert.deepEqual(reasons(rig.step({ type: "abandon", call: 2, why: "deadline" })), [[2, "turn_timeout"]]);
+  assert.deepEqual(reasons(rig.feed({ type: "abandon", call: 2, why: "deadline" })), [[2, "turn_timeout"]]);
   assert.deepEqual(typesOf(rig.accept(flight)), []);
   assert.deepEqual(typesOf(rig.invoke(callOf(3, { id: callOf(2).id }))), ["reply"]);
 });
@@ -336,33 +336,33 @@ test("whether a call that is late had begun is told", () => {
   const notBegun = /it did not begin, and nothing was done/;
   const waking = createRig();
   waking.invoke(callOf(1));
-  assert.match(said(waking.step(late(1))), notBegun);
+  assert.match(said(waking.feed(late(1))), notBegun);
 
   const rig = createRig().owner();
   const activation = rig.activation.number;
   const dropped = (call: number, hasBegun: boolean) =>
-    rig.step({ type: "dropped", activation, call, why: "deadline", hasBegun });
+    rig.feed({ type: "dropped", activation, call, why: "deadline", hasBegun });
   rig.invoke(callOf(2));
   rig.invoke(callOf(3));
-  assert.deepEqual(typesOf(rig.step(late(3))), ["cancel"], "the worker knows better");
+  assert.deepEqual(typesOf(rig.feed(late(3))), ["cancel"], "the worker knows better");
   assert.match(said(dropped(3, false)), notBegun);
-  rig.step({ type: "abandon", call: 2, why: "caller" });
+  rig.feed({ type: "abandon", call: 2, why: "caller" });
   assert.match(said(dropped(2, true)), /undone; what its handler did elsewhere is not/);
 
   rig.invoke(callOf(4));
-  rig.step({ type: "worker_lost", activation, begun: new Set() });
-  assert.match(said(rig.step(late(4))), notBegun, "not in the thread that ended either");
+  rig.feed({ type: "worker_lost", activation, begun: new Set() });
+  assert.match(said(rig.feed(late(4))), notBegun, "not in the thread that ended either");
 });
 
 test("of a call that waits again after its memory was void nobody says that it did not begin", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  rig.step({ type: "connection", up: false });
-  const up = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const up = rig.feed({ type: "connection", up: true });
   const [own, fence] = [rig.tip(), rig.fence()];
   rig.range(rig.last(up, fence), own, fence);
   assert.match(
-    one(rig.step({ type: "abandon", call: 2, why: "deadline" }), "fail").failure.message,
+    one(rig.feed({ type: "abandon", call: 2, why: "deadline" }), "fail").failure.message,
     /whether the call took effect is unknown/,
   );
 });
@@ -370,23 +370,23 @@ test("of a call that waits again after its memory was void nobody says that it d
 test("a deadline that passes at the worker cancels the job there, unless somebody else waits for it", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "deadline" })), ["fail", "cancel"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 2, why: "deadline" })), ["fail", "cancel"]);
   rig.invoke(callOf(3));
   rig.invoke(callOf(4, { id: callOf(3).id }));
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 3, why: "deadline" })), ["fail"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 3, why: "deadline" })), ["fail"]);
   assert.deepEqual(one(rig.accept(rig.turned(3)), "reply").call, 4);
 });
 
 test("a caller that goes away is told `interrupted` only when the turn did not run", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "caller" })), ["cancel"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 2, why: "caller" })), ["cancel"]);
   assert.deepEqual(typesOf(rig.accept(rig.turned(2))), ["reply"]);
   rig.invoke(callOf(3));
-  rig.step({ type: "abandon", call: 3, why: "caller" });
+  rig.feed({ type: "abandon", call: 3, why: "caller" });
   const { number } = rig.activation;
   assert.deepEqual(
-    reasons(rig.step({ type: "dropped", activation: number, call: 3, why: "caller", hasBegun: true })),
+    reasons(rig.feed({ type: "dropped", activation: number, call: 3, why: "caller", hasBegun: true })),
     [[3, "interrupted"]],
   );
 });
@@ -394,10 +394,10 @@ test("a caller that goes away is told `interrupted` only when the turn did not r
 test("a job that was cancelled runs again for who joined it meanwhile", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  rig.step({ type: "abandon", call: 2, why: "caller" });
+  rig.feed({ type: "abandon", call: 2, why: "caller" });
   rig.invoke(callOf(3, { id: callOf(2).id }));
   const { number } = rig.activation;
-  const effects = rig.step({ type: "dropped", activation: number, call: 2, why: "caller", hasBegun: true });
+  const effects = rig.feed({ type: "dropped", activation: number, call: 2, why: "caller", hasBegun: true });
   assert.deepEqual(reasons(effects), [[2, "interrupted"]]);
   assert.equal(one(effects, "run").call, 3);
 });
@@ -409,7 +409,7 @@ test("a call that two nodes have passed on is not passed on again", () => {
   assert.deepEqual(reasons(effects), [[1, "not_owner"]]);
   assert.deepEqual(typesOf(rig.last(rig.invoke(callOf(2, { hops: 1 })), owned)), ["forward", "cold"]);
   const order = { type: "control", call: callOf(3, { type: "wake", hops: 2 }) } as const;
-  assert.deepEqual(reasons(rig.last(rig.step(order), owned)), [[3, "not_owner"]]);
+  assert.deepEqual(reasons(rig.last(rig.feed(order), owned)), [[3, "not_owner"]]);
 });
 
 test("an owner that does not answer is asked again, until its lease has ended: then the session is claimed", () => {
@@ -417,13 +417,13 @@ test("an owner that does not answer is asked again, until its lease has ended: t
   const owned = stored(1, recordOf(other, 1));
   rig.last(rig.invoke(callOf(1)), owned);
   const undelivered = { type: "undelivered", call: callOf(1), incarnation: other } as const;
-  assert.deepEqual(typesOf(rig.step(undelivered)), []);
+  assert.deepEqual(typesOf(rig.feed(undelivered)), []);
   const again = rig.wait(100, "wake");
   assert.equal(one(again, "readLast").leader, false, "no follower has misled it");
   assert.deepEqual(typesOf(rig.last(again, owned)), ["forward", "cold"]);
-  rig.step(undelivered);
+  rig.feed(undelivered);
   rig.world.standings.set(other, { type: "ended", successor: undefined });
-  const reading = rig.last(rig.step({ type: "leases" }), owned);
+  const reading = rig.last(rig.feed({ type: "leases" }), owned);
   assert.deepEqual(typesOf(rig.range(reading, owned)), ["open", "run"]);
 });
 
@@ -433,7 +433,7 @@ test("calls go to the incarnation that succeeds an ended one, and are claimed if
   const owned = stored(1, recordOf(other, 1));
   rig.world.standings.set(other, { type: "ended", successor });
   assert.equal(one(rig.last(rig.invoke(callOf(1)), owned), "forward").incarnation, successor);
-  rig.step({ type: "undelivered", call: callOf(1), incarnation: successor });
+  rig.feed({ type: "undelivered", call: callOf(1), incarnation: successor });
   assert.deepEqual(typesOf(rig.last(rig.wait(100, "wake"), owned)), ["readRange"]);
 });
 
@@ -441,7 +441,7 @@ test("of the calls of a worker that is lost, readers and those that had not begu
   const rig = createRig().owner();
   for (const call of [callOf(2), callOf(3), readOf(4)]) rig.invoke(call);
   const { number } = rig.activation;
-  const effects = rig.step({ type: "worker_lost", activation: number, begun: new Set([2, 4]) });
+  const effects = rig.feed({ type: "worker_lost", activation: number, begun: new Set([2, 4]) });
   assert.deepEqual(reasons(effects), [[2, "worker_lost"]]);
   assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
   const own = stored(1, recordOf(me, 1));
@@ -456,7 +456,7 @@ test("a turn whose record was not accepted when its worker went is not run again
   rig.invoke(callOf(3, { id: undefined }));
   rig.turned(3);
   const { number } = rig.activation;
-  const effects = rig.step({ type: "worker_lost", activation: number, begun: new Set() });
+  const effects = rig.feed({ type: "worker_lost", activation: number, begun: new Set() });
   assert.deepEqual(reasons(effects), [
     [2, "worker_lost"],
     [3, "worker_lost"],
@@ -466,23 +466,23 @@ test("a turn whose record was not accepted when its worker went is not run again
 test("an activation that cannot be opened fails its calls with the host's reason", () => {
   const rig = createRig().held();
   const failure = { code: "not_found", reason: "agent_not_found", message: "no such agent" } as const;
-  const effects = rig.step({ type: "open_failed", activation: rig.activation.number, failure });
+  const effects = rig.feed({ type: "open_failed", activation: rig.activation.number, failure });
   assert.deepEqual(reasons(effects), [[1, "agent_not_found"]]);
   assert.equal(rig.phase, "cold");
 });
 
 test("an order to wake is done when the claim is durable", () => {
   const rig = createRig();
-  const effects = rig.empty(rig.step({ type: "control", call: callOf(1, { type: "wake" }) }));
+  const effects = rig.empty(rig.feed({ type: "control", call: callOf(1, { type: "wake" }) }));
   assert.deepEqual(typesOf(effects), ["open", "append"]);
   assert.deepEqual(typesOf(rig.accept(effects)), ["owned", "done"]);
-  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "control", call: callOf(2, { type: "wake" }) })), ["done"]);
 });
 
 test("an order to end is done when the tombstone is accepted; a later call begins a new life with the old ids", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
-  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "end" }) })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "control", call: callOf(3, { type: "end" }) })), []);
   const last = rig.accept(rig.turned(2));
   assert.deepEqual(typesOf(last), ["reply", "append"]);
   assert.equal(one(last, "append").gone, true);
@@ -495,7 +495,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
 
 test("an order to end a session that is not there is done at once", () => {
   const rig = createRig();
-  assert.deepEqual(typesOf(rig.empty(rig.step({ type: "control", call: callOf(1, { type: "end" }) }))), [
+  assert.deepEqual(typesOf(rig.empty(rig.feed({ type: "control", call: callOf(1, { type: "end" }) }))), [
     "done",
     "cold",
   ]);
@@ -548,22 +548,22 @@ test("answers that wait for different records leave each with its own", () => {
 
 test("an order whose caller goes away while the session wakes is carried out by nobody", () => {
   const rig = createRig();
-  rig.step({ type: "control", call: callOf(1, { type: "wake" }) });
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 1, why: "caller" })), ["fail", "cold"]);
+  rig.feed({ type: "control", call: callOf(1, { type: "wake" }) });
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 1, why: "caller" })), ["fail", "cold"]);
 });
 
 test("a caller that goes away when its call has run cancels nothing", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   rig.turned(2);
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 2, why: "caller" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 2, why: "caller" })), []);
 });
 
 test("who goes away unknown is told nothing", () => {
   const rig = createRig().owner();
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 99, why: "caller" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 99, why: "caller" })), []);
   const dropped = { call: 99, why: "caller", hasBegun: false } as const;
-  assert.deepEqual(typesOf(rig.step({ type: "dropped", activation: rig.activation.number, ...dropped })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "dropped", activation: rig.activation.number, ...dropped })), []);
 });
 
 test("a thread that says what cannot be is told apart, and leaves nothing", () => {
@@ -571,10 +571,10 @@ test("a thread that says what cannot be is told apart, and leaves nothing", () =
   rig.invoke(callOf(2));
   const said = { activation: rig.activation.number, call: 2, answer: sixteen(2) };
   const turned = { ...said, type: "turned", delta: sixteen(1), canonicalHash: undefined, sends: [] } as const;
-  assert.throws(() => rig.step({ ...turned, turn: 3 }), /turn 3 after turn 1/);
-  assert.throws(() => rig.step({ ...turned, turn: 2, call: 9 }), /call 9, which it does not have/);
-  assert.throws(() => rig.step({ ...said, type: "read", after: 2 }), ThreadFault);
+  assert.throws(() => rig.feed({ ...turned, turn: 3 }), /turn 3 after turn 1/);
+  assert.throws(() => rig.feed({ ...turned, turn: 2, call: 9 }), /call 9, which it does not have/);
+  assert.throws(() => rig.feed({ ...said, type: "read", after: 2 }), ThreadFault);
   rig.turned(2);
-  assert.throws(() => rig.step({ ...turned, turn: 3 }), ThreadFault, "it has ended before");
+  assert.throws(() => rig.feed({ ...turned, turn: 3 }), ThreadFault, "it has ended before");
   assert.equal(rig.activation.turns.executed, 2);
 });

@@ -15,7 +15,7 @@ import { pipelineBytesMax, pipelineTurnsMax, retryAfterMs, seenMax } from "./con
 import { abandonOrder } from "./control.ts";
 import { callText, type Found, findAnswer, roomFor } from "./dedupe.ts";
 import { endSteps } from "./journals.ts";
-import type { Activation, Lane, Slice, Step } from "./lane.ts";
+import type { Activation, Lane, Pass, Slice } from "./lane.ts";
 import { fateOf, hasRoom } from "./seen.ts";
 import { failCall, failWork, finish, isSameRaw, keyReused, notTaken, replyWork, requeue } from "./share.ts";
 import { recall } from "./step-gate.ts";
@@ -35,13 +35,13 @@ export const calls: Slice = { advance: dispatch };
  * unless `pipelineTurnsMax` or `pipelineBytesMax` is reached: then it fails with `queue_full`, and nothing of
  * it is left.
  */
-export function arrive(step: Step, call: CallHead): void {
-  const { lane } = step;
+export function arrive(pass: Pass, call: CallHead): void {
+  const { lane } = pass;
   // waiters may share one work, and work whose callers have gone still runs: the larger number is what memory
   // holds
   const waiting = Math.max(lane.calls.size, lane.workCount);
   if (waiting >= pipelineTurnsMax) {
-    failCall(step, call.number, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
+    failCall(pass, call.number, queueFull(`${waiting} calls wait, pipelineTurnsMax is ${pipelineTurnsMax}`));
     return;
   }
   const key = call.readonly || call.id === undefined ? undefined : callText(call.id);
@@ -55,7 +55,7 @@ export function arrive(step: Step, call: CallHead): void {
   const bytes = lane.workBytes + call.bytes;
   if (bytes > pipelineBytesMax) {
     const why = `${bytes} bytes of calls wait, pipelineBytesMax is ${pipelineBytesMax}`;
-    failCall(step, call.number, queueFull(why));
+    failCall(pass, call.number, queueFull(why));
     return;
   }
   const work: Work = {
@@ -76,8 +76,8 @@ export function arrive(step: Step, call: CallHead): void {
 }
 
 /** Hands queued work to the worker, or answers it from what is stored. */
-function dispatch(step: Step, activation: Activation): void {
-  const { lane } = step;
+function dispatch(pass: Pass, activation: Activation): void {
+  const { lane } = pass;
   if (lane.queue.length === 0 || !activation.verification.verified) return;
   // what comes while the session goes to sleep, or ends, waits for the next activation
   const closed = activation.orders.closing !== undefined || activation.tip.claim === "released";
@@ -86,7 +86,7 @@ function dispatch(step: Step, activation: Activation): void {
   lane.queue = [];
   for (const work of runnable) {
     if (mustWait(lane, activation, work)) lane.queue.push(work);
-    else hand(step, activation, work);
+    else hand(pass, activation, work);
   }
 }
 
@@ -110,55 +110,55 @@ function mustWait({ running }: Lane, { tip, append }: Activation, work: Work): b
  * To the worker, or answered from the lane's memory. An id is looked up here and not at the arrival: the turn
  * before it may have stored its answer meanwhile.
  */
-function hand(step: Step, activation: Activation, work: Work): void {
-  const { lane, world, out } = step;
+function hand(pass: Pass, activation: Activation, work: Work): void {
+  const { lane, world, out } = pass;
   const { dedupe, turns } = activation;
   const [first] = work.waiters;
   assert(first !== undefined, "work that nobody waits for is in the queue");
   // the caller under whose number it was queued may have gone: the worker needs one who waits
   work.job = first;
   if (first.id?.type === "sent") {
-    if (takeLetter(step, activation, work, first.id)) return;
-    const admitted = admit(step, activation, work, first.id);
+    if (takeLetter(pass, activation, work, first.id)) return;
+    const admitted = admit(pass, activation, work, first.id);
     if (admitted === "waits") lane.queue.push(work);
     if (admitted !== "runs") return;
   } else if (work.key !== undefined && first.id !== undefined) {
     const found = findAnswer(dedupe, first.id, world.storeMs);
     if (found !== undefined) {
-      answerFound(step, activation, work, found);
+      answerFound(pass, activation, work, found);
       return;
     }
     // before it runs: a turn whose answer could not be remembered would run again at each retry
     const room = roomFor(dedupe, first.id, turns.jobs.size, world.storeMs);
     if (room !== "room") {
-      failWork(step, work, quota(room));
+      failWork(pass, work, quota(room));
       return;
     }
   }
   // after what is stored: a call that was done is answered, whatever runs
   if (first.onBusy === "reject" && isBusy(turns)) {
-    failWork(step, work, busy());
+    failWork(pass, work, busy());
     return;
   }
   startJob(turns, work);
   if (first.readonly) wantClaimToRead(activation.tip);
-  recall(step, activation, work);
+  recall(pass, activation, work);
   out.push({ type: "run", activation: activation.number, call: first.number });
 }
 
 /** Whether what another session sent need not run: it was taken, or there is no room to remember it. */
 function takeLetter(
-  step: Step,
+  pass: Pass,
   { seen, turns, tip }: Activation,
   work: Work,
   { source, n }: Extract<CallId, { type: "sent" }>,
 ): boolean {
   const fate = fateOf(seen, source, n);
-  if (fate === "taken") replyWork(step, work, taken, tip.n, tip.uid);
-  if (fate === "given_up") failWork(step, work, notTaken());
+  if (fate === "taken") replyWork(pass, work, taken, tip.n, tip.uid);
+  if (fate === "given_up") failWork(pass, work, notTaken());
   if (fate !== "open") return true;
-  if (hasRoom(seen, source, turns.jobs.size, step.world.storeMs)) return false;
-  failWork(step, work, tooManySources());
+  if (hasRoom(seen, source, turns.jobs.size, pass.world.storeMs)) return false;
+  failWork(pass, work, tooManySources());
   return true;
 }
 
@@ -166,32 +166,32 @@ function takeLetter(
  * The call was done. Equal bytes tell the same call; of others the worker must say whether they mean the
  * same.
  */
-function answerFound(step: Step, activation: Activation, work: Work, found: Found): void {
+function answerFound(pass: Pass, activation: Activation, work: Work, found: Found): void {
   if (found.type === "past") {
-    failWork(step, work, notKept());
+    failWork(pass, work, notKept());
   } else if (isRaw(work.job, found.stored.rawHash)) {
-    replyStored(step, activation, work, found.stored);
+    replyStored(pass, activation, work, found.stored);
   } else if (found.stored.canonicalHash === undefined) {
-    failWork(step, work, keyReused());
+    failWork(pass, work, keyReused());
   } else {
     startJob(activation.turns, work);
-    step.out.push({ type: "identify", activation: activation.number, call: work.job.number });
+    pass.out.push({ type: "identify", activation: activation.number, call: work.job.number });
   }
 }
 
 /** The worker says what the call means, however it is written. */
 export function identified(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   { call, canonicalHash }: { readonly call: number; readonly canonicalHash: Uint8Array | undefined },
 ): void {
   const work = takeJob(activation.turns, call);
   if (work?.job.id === undefined || work.job.id.type === "sent") return;
-  const found = findAnswer(activation.dedupe, work.job.id, step.world.storeMs);
+  const found = findAnswer(activation.dedupe, work.job.id, pass.world.storeMs);
   if (found?.type === "answer" && isSameHash(found.stored.canonicalHash, canonicalHash))
-    replyStored(step, activation, work, found.stored);
-  else if (found?.type === "answer") failWork(step, work, keyReused());
-  else failWork(step, work, notKept()); // its time was over meanwhile
+    replyStored(pass, activation, work, found.stored);
+  else if (found?.type === "answer") failWork(pass, work, keyReused());
+  else failWork(pass, work, notKept()); // its time was over meanwhile
 }
 
 /**
@@ -199,13 +199,13 @@ export function identified(
  * the same however often the call is repeated.
  */
 function replyStored(
-  step: Step,
+  pass: Pass,
   { tip }: Activation,
   work: Work,
   { answer, n }: (Found & { type: "answer" })["stored"],
 ): void {
-  if (answer === undefined) failWork(step, work, notKept());
-  else replyWork(step, work, answer, n, tip.uid);
+  if (answer === undefined) failWork(pass, work, notKept());
+  else replyWork(pass, work, answer, n, tip.uid);
 }
 
 const isSameHash = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
@@ -213,11 +213,11 @@ const isSameHash = (a: Uint8Array | undefined, b: Uint8Array | undefined): boole
 const isRaw = (job: CallHead, rawHash: Uint8Array): boolean => isSameHash(job.id?.rawHash, rawHash);
 
 /** The caller's deadline passed, or the caller went away. */
-export function abandon(step: Step, call: number, why: AbandonReason): void {
-  const { lane, out } = step;
+export function abandon(pass: Pass, call: number, why: AbandonReason): void {
+  const { lane, out } = pass;
   const work = lane.calls.get(call);
   if (work === undefined) {
-    abandonOrder(step, call, why);
+    abandonOrder(pass, call, why);
     return;
   }
   // a deadline is answered now, or, where the worker can tell that the call did not begin, in a moment. A
@@ -225,7 +225,7 @@ export function abandon(step: Step, call: number, why: AbandonReason): void {
   if (work.stage === "queued" || (why === "deadline" && !willTell(lane, work, call))) {
     work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);
-    failCall(step, call, left(why, work.starts === 0 ? "none" : "perhaps"));
+    failCall(pass, call, left(why, work.starts === 0 ? "none" : "perhaps"));
     if (work.waiters.length === 0 && work.stage === "queued") {
       lane.queue = lane.queue.filter((other) => other !== work);
       finish(lane, work);
@@ -252,7 +252,7 @@ const willTell = ({ activation }: Lane, work: Work, last: number): boolean =>
 
 /** The worker dropped a job: it left nothing. Whoever still waits for it has it run again. */
 export function dropped(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   { call, why, hasBegun }: TurnMessage & { type: "dropped" },
 ): void {
@@ -260,15 +260,15 @@ export function dropped(
   if (work === undefined) return;
   if (!hasBegun) work.starts -= 1;
   const effect = hasBegun ? "undone" : work.starts === 0 ? "none" : "perhaps";
-  dropAsks(step, activation, work);
+  dropAsks(pass, activation, work);
   endSteps(activation.journals, work);
   const leaving = work.waiters.filter((waiter) => waiter.number === call || work.gone?.has(waiter.number));
   for (const waiter of leaving) {
-    step.lane.calls.delete(waiter.number);
-    failCall(step, waiter.number, left(why, effect));
+    pass.lane.calls.delete(waiter.number);
+    failCall(pass, waiter.number, left(why, effect));
   }
   work.waiters = work.waiters.filter((waiter) => !leaving.includes(waiter));
-  requeue(step.lane, [work]);
+  requeue(pass.lane, [work]);
 }
 
 const queueFull = (what: string): Failure => fail("queue_full", what, { retryAfterMs }).failure;

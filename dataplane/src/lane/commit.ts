@@ -9,7 +9,7 @@ import { hasDue, isBellExact, mayLeave, unring } from "./delivery.ts";
 import { boundary, countTail, foldLater, pagesOf } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
 import { journalsAt, takeJournal, turnOf } from "./journals.ts";
-import { type Activation, armAppend, isQuiet, type Slice, type Step, type StoreReply } from "./lane.ts";
+import { type Activation, armAppend, isQuiet, type Pass, type Slice, type StoreReply } from "./lane.ts";
 import { drop, takeNothing } from "./memory.ts";
 import { outboxAt, takeLetters } from "./outbox.ts";
 import { encodeRecord, type LaneRecord } from "./record.ts";
@@ -30,26 +30,26 @@ import type { World } from "./types.ts";
  */
 export const commit: Slice = { advance, replied, disconnected: ({ append }) => markSettling(append) };
 
-function advance(step: Step, activation: Activation): void {
+function advance(pass: Pass, activation: Activation): void {
   const isFree = activation.append.flight === undefined && activation.verification.query === undefined;
-  if (isFree && mayAppend(step, activation)) appendNext(step, activation);
-  advanceFlight(step, activation);
+  if (isFree && mayAppend(pass, activation)) appendNext(pass, activation);
+  advanceFlight(pass, activation);
 }
 
-function mayAppend({ lane }: Step, { verification, tip }: Activation): boolean {
+function mayAppend({ lane }: Pass, { verification, tip }: Activation): boolean {
   return lane.connected && verification.verified && (tip.claim === "held" || tip.claim === "owner");
 }
 
 /** Appends what waits. */
-function appendNext(step: Step, activation: Activation): void {
-  const { lane, world } = step;
+function appendNext(pass: Pass, activation: Activation): void {
+  const { lane, world } = pass;
   const { tip, turns, fold, orders, dedupe, outbox, timers, journals, suspects } = activation;
   const isEnding = orders.closing === "end";
   // a tombstone takes the place of everything: it goes when no turn is left that would come after it, and
   // nothing that was sent waits to be delivered
   if (isEnding && isQuiet(activation) && outbox.letters.size === 0) {
     const seen = seenAt(activation.seen, world.storeMs);
-    send(step, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs), seen }, {});
+    send(pass, activation, { type: "gone", ...rememberedAt(dedupe, world.storeMs), seen }, {});
     return;
   }
   // a fold goes before turns that wait, or a busy session would never get to its fold
@@ -68,7 +68,7 @@ function appendNext(step: Step, activation: Activation): void {
       ...(suspected.length > 0 && { suspects: suspected }),
     };
     const body = { ...ready.body, ...rememberedAt(dedupe, world.storeMs), ...messages };
-    send(step, activation, body, { trim: ready.plan });
+    send(pass, activation, body, { trim: ready.plan });
     return;
   }
   // a bare claim: a record without turns
@@ -76,9 +76,9 @@ function appendNext(step: Step, activation: Activation): void {
     turns.pending.length === 0 && journals.pending.length === 0 && suspects.pending.length === 0;
   // whoever drops or retries a dead letter must not see it rise; one that goes to sleep says so by its fold
   const hasGraves = outbox.graves.size > 0 && orders.closing !== "sleep";
-  const isBare = isNothing && !hasGraves && !hasSeals(lane, activation) && !hasDue(step, activation);
+  const isBare = isNothing && !hasGraves && !hasSeals(lane, activation) && !hasDue(pass, activation);
   if (isBare && !(tip.wantsClaim && tip.claim === "held")) return;
-  if (!mayLeave(step, activation)) return;
+  if (!mayLeave(pass, activation)) return;
   const taken = takeTurns(turns, boundary(fold));
   const entries = taken.map((turned) => entryOf(turned, world.monotonicMs));
   const storeMs = atMs(world);
@@ -87,11 +87,11 @@ function appendNext(step: Step, activation: Activation): void {
   const sends = taken.flatMap((turned) => turned.sends);
   const { changes, fired } = takeTimers(timers, outbox, sends, {
     nowMs: storeMs,
-    fires: hasDue(step, activation),
+    fires: hasDue(pass, activation),
   });
   const letters = [...sends.filter(isAtOnce), ...fired];
   const sent = takeLetters(outbox, letters, storeMs);
-  const ended = endedBy(step, activation, taken, seals);
+  const ended = endedBy(pass, activation, taken, seals);
   const journal = takeJournal(journals, ended, storeMs, (work) => journalKeepMs(work, world.monotonicMs));
   const suspected = takeSuspects(suspects);
   const body: Body = {
@@ -103,12 +103,12 @@ function appendNext(step: Step, activation: Activation): void {
     journal,
     ...(suspected.length > 0 && { suspects: suspected }),
   };
-  send(step, activation, body, { turns: taken, seals });
+  send(pass, activation, body, { turns: taken, seals });
 }
 
 /** Turns that take place, and those that never will: of what was sent here and is given up. */
 function endedBy(
-  { lane }: Step,
+  { lane }: Pass,
   { journals, tip }: Activation,
   taken: readonly Turned[],
   seals: readonly CallHead[],
@@ -126,12 +126,12 @@ type Body = LaneRecord extends infer R ? (R extends LaneRecord ? Omit<R, Omitted
  * too: it tells the record from every other of this incarnation.
  */
 function send(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   body: Body,
   { turns = [], seals = [], trim }: Partial<Pick<Flight, "turns" | "seals" | "trim">>,
 ): void {
-  const { lane, world, out } = step;
+  const { lane, world, out } = pass;
   const { tip } = activation;
   const token = world.unique();
   const record: LaneRecord = {
@@ -156,42 +156,42 @@ function send(
   // from the sending on, not from the acknowledgement: that one may be lost while the next owner writes
   if (record.type === "gone" || (record.type === "fold" && record.released)) releaseTip(tip);
   out.push({ type: "append", token, expect: tip.expect, bytes, gone: record.type === "gone" });
-  armAppend(step, dueAtMs);
+  armAppend(pass, dueAtMs);
 }
 
 /** Rounded down: an age that is computed from it is never too small. */
 const atMs = ({ storeMs }: World): number => Math.max(0, Math.floor(storeMs));
 
 /** The same record again, with the same expectation: at most one copy can ever be accepted. */
-function advanceFlight(step: Step, activation: Activation): void {
-  const { lane, world, out } = step;
+function advanceFlight(pass: Pass, activation: Activation): void {
+  const { lane, world, out } = pass;
   const { flight } = activation.append;
   if (flight === undefined || activation.verification.query !== undefined) return;
   if (world.monotonicMs < flight.dueAtMs) {
-    armAppend(step, flight.dueAtMs);
+    armAppend(pass, flight.dueAtMs);
     return;
   }
   // nobody knows whether it lies in the lane: the next wake reads what does
   if (world.monotonicMs - flight.startedAtMs >= settleMaxMs) {
-    drop(step, activation, "dropped", "unknown");
+    drop(pass, activation, "dropped", "unknown");
     return;
   }
   backOff(flight, world.monotonicMs);
-  armAppend(step, flight.dueAtMs);
-  if (!lane.connected || !activation.verification.verified || !mayLeave(step, activation)) return;
+  armAppend(pass, flight.dueAtMs);
+  if (!lane.connected || !activation.verification.verified || !mayLeave(pass, activation)) return;
   const { token, bytes, record } = flight;
   out.push({ type: "append", token, expect: activation.tip.expect, bytes, gone: record.type === "gone" });
 }
 
-function replied(step: Step, activation: Activation, event: StoreReply): boolean {
+function replied(pass: Pass, activation: Activation, event: StoreReply): boolean {
   const { flight } = activation.append;
   if (flight?.token !== event.token) return false;
-  if (event.type === "appended") committed(step, activation, flight, event.seq);
+  if (event.type === "appended") committed(pass, activation, flight, event.seq);
   // while a query about it is under way, or the connection is down, the refusal says nothing new
-  else if (event.type === "refused" && activation.verification.query === undefined && step.lane.connected)
+  else if (event.type === "refused" && activation.verification.query === undefined && pass.lane.connected)
     markRefused(flight);
   // after a resend an earlier copy may be stored: then only a read can tell
-  else if (event.type === "rejected" && !flight.settling) rejected(step, activation, flight, event.why);
+  else if (event.type === "rejected" && !flight.settling) rejected(pass, activation, flight, event.why);
   return true;
 }
 
@@ -200,18 +200,18 @@ function replied(step: Step, activation: Activation, event: StoreReply): boolean
  * what is in memory goes, but the session stays ours: nobody else may claim it, so that it can be read from
  * the lane again.
  */
-function rejected(step: Step, activation: Activation, flight: Flight, why: string): void {
+function rejected(pass: Pass, activation: Activation, flight: Flight, why: string): void {
   const { append, fold } = activation;
   arrived(append);
   // no caller waits for a fold: the session goes on with a longer tail
   if (flight.record.type === "fold" && !flight.record.released) {
-    const atMs = step.world.monotonicMs + rejectedRetryMs;
+    const atMs = pass.world.monotonicMs + rejectedRetryMs;
     foldLater(fold, atMs);
-    step.out.push({ type: "timer", timer: "fold", atMs });
+    pass.out.push({ type: "timer", timer: "fold", atMs });
     return;
   }
-  for (const { number } of flight.seals) failCall(step, number, storeFull(why));
-  takeNothing(step, activation, why);
+  for (const { number } of flight.seals) failCall(pass, number, storeFull(why));
+  takeNothing(pass, activation, why);
 }
 
 const isBareClaim = (record: LaneRecord): boolean =>
@@ -224,44 +224,44 @@ const isBareClaim = (record: LaneRecord): boolean =>
   record.suspects === undefined;
 
 /** The record in flight lies in the lane at `seq`. */
-export function committed(step: Step, activation: Activation, flight: Flight, seq: number): void {
+export function committed(pass: Pass, activation: Activation, flight: Flight, seq: number): void {
   const { record } = flight;
   const { tip, fold } = activation;
   assert(seq > tip.expect, `record accepted at ${seq}, not after ${tip.expect}`);
   arrived(activation.append);
   const { born } = tip;
-  const isFirst = acceptTip(tip, record, seq, step.lane.hash(flight.bytes));
+  const isFirst = acceptTip(tip, record, seq, pass.lane.hash(flight.bytes));
   const isGone = record.type === "gone";
   const isUrgent = isGone || (record.type === "fold" && record.released);
   // without a bare claim the lane says the same: a wake that only reads costs no mark
-  if (born || !isBareClaim(record)) step.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
+  if (born || !isBareClaim(record)) pass.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
   countTail(fold, flight.bytes.length, seq);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {
-    step.out.push({ type: "owned", epoch: record.epoch, born });
-    carryOut(step, activation.orders, "wake");
+    pass.out.push({ type: "owned", epoch: record.epoch, born });
+    carryOut(pass, activation.orders, "wake");
   }
-  if (isUrgent) unring(step, activation, isGone);
+  if (isUrgent) unring(pass, activation, isGone);
   // answers first; what follows may drop the activation
-  if (record.type === "turns") acceptTurns(step, activation, record, flight.turns);
+  if (record.type === "turns") acceptTurns(pass, activation, record, flight.turns);
   if (record.type === "turns" && record.journal !== undefined)
-    acceptJournal(step, activation, record.journal);
+    acceptJournal(pass, activation, record.journal);
   if (record.type === "turns" && record.suspects !== undefined)
     acceptSuspects(activation.suspects, record.suspects);
-  for (const { number } of flight.seals) failCall(step, number, notTaken());
+  for (const { number } of flight.seals) failCall(pass, number, notTaken());
   noteCovered(activation);
-  if (record.type === "fold" && flight.trim !== undefined) foldAccepted(step, fold, record, seq, flight.trim);
+  if (record.type === "fold" && flight.trim !== undefined) foldAccepted(pass, fold, record, seq, flight.trim);
   if (record.type === "fold" && record.released) {
-    trimAsleep(step, record, tip.prevHash);
-    drop(step, activation, "released", "nothing");
+    trimAsleep(pass, record, tip.prevHash);
+    drop(pass, activation, "released", "nothing");
   }
-  if (record.type === "gone") end(step, activation);
+  if (record.type === "gone") end(pass, activation);
 }
 
 /** The session is deleted. */
-function end(step: Step, activation: Activation): void {
-  carryOut(step, activation.orders, "end");
+function end(pass: Pass, activation: Activation): void {
+  carryOut(pass, activation.orders, "end");
   const names = pagesOf(activation.fold);
-  if (names.length > 0) step.out.push({ type: "deletePages", names });
-  drop(step, activation, "ended", "nothing");
+  if (names.length > 0) pass.out.push({ type: "deletePages", names });
+  drop(pass, activation, "ended", "nothing");
 }

@@ -2,7 +2,7 @@
 import { type AbandonReason, type CallHead, type CallType, left } from "../call/index.ts";
 import { hasDue, wantsBell } from "./delivery.ts";
 import { abandonFold } from "./fold.ts";
-import type { Activation, Slice, Step } from "./lane.ts";
+import type { Activation, Pass, Slice } from "./lane.ts";
 import { accept, noteFreshBell, type Orders, takeOrders } from "./orders.ts";
 import { forgetBell, hurryTargets } from "./outbox.ts";
 import { answerSeals } from "./seals.ts";
@@ -15,17 +15,17 @@ import { wantClaim } from "./tip.ts";
  */
 export const control: Slice = { advance };
 
-function advance(step: Step, activation: Activation): void {
-  const { lane } = step;
+function advance(pass: Pass, activation: Activation): void {
+  const { lane } = pass;
   const { orders, tip } = activation;
-  if (lane.controls.length > 0) lane.controls = lane.controls.filter((one) => !take(step, activation, one));
+  if (lane.controls.length > 0) lane.controls = lane.controls.filter((one) => !take(pass, activation, one));
   if (orders.waiting.length === 0) return;
-  answerSeals(step, activation);
+  answerSeals(pass, activation);
   const isMeant = orders.waiting.some(isDelivery);
-  if (!isMeant || tip.claim !== "owner" || wantsBell(activation) || hasDue(step, activation)) return;
+  if (!isMeant || tip.claim !== "owner" || wantsBell(activation) || hasDue(pass, activation)) return;
   const isWaiting = activation.timers.table.size > 0;
   if (isWaiting && !isBellFresh(activation)) return;
-  for (const { number: call } of takeOrders(orders, isDelivery)) step.out.push({ type: "done", call });
+  for (const { number: call } of takeOrders(orders, isDelivery)) pass.out.push({ type: "done", call });
   // whoever gave the order takes away what was rung until now
   if (!isWaiting) forgetBell(activation.outbox);
 }
@@ -43,7 +43,7 @@ function isBellFresh({ orders, outbox }: Activation): boolean {
 const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;
 
 /** False when this activation goes: the order is for the next one. */
-function take({ out, world }: Step, activation: Activation, control: CallHead): boolean {
+function take({ out, world }: Pass, activation: Activation, control: CallHead): boolean {
   const { orders, tip, fold } = activation;
   const isEnd = control.type === "end";
   if (tip.claim === "released" || (!isEnd && orders.closing !== undefined)) return false;
@@ -62,14 +62,14 @@ function take({ out, world }: Step, activation: Activation, control: CallHead): 
 }
 
 /** What the orders of that kind wanted has happened. */
-export function carryOut({ out }: Step, orders: Orders, what: CallType): void {
+export function carryOut({ out }: Pass, orders: Orders, what: CallType): void {
   for (const { number } of takeOrders(orders, ({ type }) => type === what))
     out.push({ type: "done", call: number });
 }
 
 /** The caller's deadline passed, or the caller went away. An end that was taken is carried out still. */
-export function abandonOrder(step: Step, call: number, why: AbandonReason): void {
-  const { lane } = step;
+export function abandonOrder(pass: Pass, call: number, why: AbandonReason): void {
+  const { lane } = pass;
   const isMeant = (control: CallHead): boolean => control.number === call;
   const taken = lane.activation === undefined ? [] : takeOrders(lane.activation.orders, isMeant);
   const waiting = lane.controls.filter(isMeant);
@@ -77,5 +77,5 @@ export function abandonOrder(step: Step, call: number, why: AbandonReason): void
   lane.controls = lane.controls.filter((control) => !isMeant(control));
   const ends = taken.some(({ type }) => type === "end");
   const hasBegun = taken.length > 0 || waiting.some(({ mayHaveBegun }) => mayHaveBegun);
-  failCall(step, call, ends ? carriedOutStill(why) : left(why, hasBegun ? "perhaps" : "none"));
+  failCall(pass, call, ends ? carriedOutStill(why) : left(why, hasBegun ? "perhaps" : "none"));
 }

@@ -44,11 +44,11 @@ function sending(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[
   return rig.accept(ring === undefined ? turned : rung(rig, ring.token));
 }
 
-const rung = (rig: Rig, token: number, seq = 50): LaneEffect[] => rig.step({ type: "rung", token, seq });
+const rung = (rig: Rig, token: number, seq = 50): LaneEffect[] => rig.feed({ type: "rung", token, seq });
 
 /** What became of letter `n`. */
 const told = (rig: Rig, n: number, failure?: Failure, isNobodyThere = false): LaneEffect[] =>
-  rig.step({ type: "delivered", activation: rig.activation.number, n, failure, isNobodyThere });
+  rig.feed({ type: "delivered", activation: rig.activation.number, n, failure, isNobodyThere });
 
 const numbers = (effects: readonly LaneEffect[]): number[] =>
   all(effects, "deliver").map(({ letter }) => letter.n);
@@ -77,7 +77,7 @@ test("a bell that does not get there is rung again, and the turn waits", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
-  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "store_failed", token })), []);
   assert.deepEqual(typesOf(rig.wait(resendMinMs - 1, "outbox")), []);
   assert.deepEqual(typesOf(rig.wait(1, "outbox")), ["ring"]);
 });
@@ -153,7 +153,7 @@ test("a timer is asked for when something waits, and once", () => {
   assert.deepEqual(all(told(rig, 2, full), "timer"), []);
 });
 
-const connection = (rig: Rig, up: boolean): LaneEffect[] => rig.step({ type: "connection", up });
+const connection = (rig: Rig, up: boolean): LaneEffect[] => rig.feed({ type: "connection", up });
 
 test("without the store nothing leaves; with it the bell rings anew, and what waited goes when the lane is read", () => {
   const rig = createRig().owner();
@@ -189,7 +189,7 @@ test("what only a bell is refused for costs no turn that sends nothing", () => {
   const verified = rig.last(connection(rig, true), tip);
   rig.invoke(callOf(3));
   const { token } = one(verified, "ring");
-  assert.deepEqual(typesOf(rig.step({ type: "rejected", token, why: "no room" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "rejected", token, why: "no room" })), []);
   assert.deepEqual(typesOf(rig.wait(rejectedRetryMs - 1, "outbox")), []);
   assert.deepEqual(typesOf(rig.wait(1, "outbox")), ["ring"]);
 });
@@ -200,7 +200,7 @@ test("a session that ends takes nothing from itself any more, and what others ge
   const rig = createRig().owner();
   const neighbours: Send[] = [send("k"), { ...toItself, key: "j" }];
   assert.deepEqual(numbers(sending(rig, 2, toItself, toItself, ...neighbours)), [1, 3, 4]);
-  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  rig.feed({ type: "control", call: callOf(3, { type: "end" }) });
   const came = told(rig, 1, full);
   assert.deepEqual(typesOf(came), []);
   const waited = rig.wait(redeliverMinMs, "outbox");
@@ -221,10 +221,10 @@ test("a letter that is refused for good is a dead one, and the next one goes whe
   sending(rig, 2, send("a"), send("a"));
   const dead = givenUp(rig, told(rig, 1, refused));
   assert.deepEqual([dead.letter.n, dead.failure, dead.attempts, dead.source], [1, refused, 1, sixteen(77)]);
-  rig.step({ type: "store_failed", token: dead.token });
+  rig.feed({ type: "store_failed", token: dead.token });
   const { token, failure } = givenUp(rig, rig.wait(60_000, "outbox"));
   assert.deepEqual(failure, refused, "it may be kept already, and does not run again");
-  assert.deepEqual(numbers(rig.step({ type: "buried", token })), [2]);
+  assert.deepEqual(numbers(rig.feed({ type: "buried", token })), [2]);
 });
 
 test("a letter that turns out to be taken is over, however its last attempt ended", () => {
@@ -287,9 +287,9 @@ test("attempts are counted on when the thread of the sender ends under them", ()
     const { number: activation } = rig.activation;
     const tip = rig.tip();
     rig.world.monotonicMs += 60_000;
-    const lost = rig.step({ type: "worker_lost", activation, begun: new Set() });
+    const lost = rig.feed({ type: "worker_lost", activation, begun: new Set() });
     const order = callOf(100, { type: "deliver", id: undefined });
-    const read = attempt === 1 ? rig.step({ type: "control", call: order }) : lost;
+    const read = attempt === 1 ? rig.feed({ type: "control", call: order }) : lost;
     const letters = [{ ...send("a"), n: 1, atMs: 1_000 }];
     const { rid, n } = recordOf(me, 2);
     const fold = recordOf(me, n, rid, { type: "fold", outbox: { done: 1, next: 2, letters } });
@@ -320,14 +320,14 @@ test("whoever wakes the session delivers what it finds", () => {
   );
   const rig = createRig();
   const order = callOf(1, { type: "deliver", id: undefined });
-  const opened = rig.last(rig.step({ type: "control", call: order }), last);
+  const opened = rig.last(rig.feed({ type: "control", call: order }), last);
   assert.deepEqual(typesOf(opened), ["open", "outbox", "ring", "append"]);
   const { messages, bytes } = one(opened, "outbox");
   assert.deepEqual([messages, bytes], [1, sendBytes(send("a"))]);
   const claimed = rig.accept(opened);
   assert.deepEqual(numbers(claimed), [4]);
   const { token } = givenUp(rig, told(rig, 4, refused));
-  const said = rig.step({ type: "buried", token });
+  const said = rig.feed({ type: "buried", token });
   assert.deepEqual(typesOf(said), ["outbox", "append"]);
   assert.deepEqual(typesOf(rig.accept(said)), ["done"], "only when the lane says so");
   const next = rig.world.storeMs * lettersPerMsMax;
@@ -345,7 +345,7 @@ test("what is given up does not rise again, whatever else is on its way, and tho
   rig.accept(sent);
   told(rig, 2);
   const { token } = givenUp(rig, told(rig, 3, refused));
-  const said = rig.step({ type: "buried", token });
+  const said = rig.feed({ type: "buried", token });
   const rows = [born, sent, said].map((effects) => one(effects, "append"));
   const base = replay(
     rows.map(({ bytes }, seq) => decodeStored({ seq: seq + 1, atMs: 1_000, bytes }, crc32, hash)),
@@ -358,8 +358,8 @@ test("a session that sleeps says by its fold what is given up", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
   const { token } = givenUp(rig, told(rig, 1, refused));
-  rig.step({ type: "sleep" });
-  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox"]);
+  rig.feed({ type: "sleep" });
+  assert.deepEqual(typesOf(rig.feed({ type: "buried", token })), ["outbox"]);
   const slept = rig.accept(rig.cut());
   assert.deepEqual(typesOf(slept).slice(0, 1), ["unring"]);
 });
@@ -391,7 +391,7 @@ test("what is over by a later record is not delivered, nor counted", () => {
   const rig = createRig();
   rig.world.standings.set(other, { type: "ended", successor: undefined });
   const order = callOf(1, { type: "deliver", id: undefined });
-  const reading = rig.last(rig.step({ type: "control", call: order }), stored(8, last));
+  const reading = rig.last(rig.feed({ type: "control", call: order }), stored(8, last));
   const opened = rig.range(reading, stored(7, fold), stored(8, last));
   const { messages, bytes } = one(opened, "outbox");
   assert.deepEqual([messages, bytes], [1, sendBytes(to)]);
@@ -402,7 +402,7 @@ test("an order to deliver is carried out when nothing is on its way, and then th
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
   assert.deepEqual(
-    typesOf(rig.step({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) })),
+    typesOf(rig.feed({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) })),
     [],
   );
   assert.deepEqual(typesOf(told(rig, 1)), ["outbox", "done"]);
@@ -415,7 +415,7 @@ test("a session sleeps with its letters, and its bell stays; without any the bel
     const rig = createRig().owner();
     sending(rig, 2, send("a"));
     if (isOver) told(rig, 1);
-    rig.step({ type: "sleep" });
+    rig.feed({ type: "sleep" });
     const slept = rig.accept(rig.cut());
     assert.deepEqual(typesOf(slept), [...(isOver ? ["unring"] : []), "trimAsleep", "close", "cold"]);
   }
@@ -424,17 +424,17 @@ test("a session sleeps with its letters, and its bell stays; without any the bel
 test("a session ends when its letters are over, and each has one more attempt", () => {
   const rig = createRig().owner();
   sending(rig, 2, send("a"), send("b"));
-  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  rig.feed({ type: "control", call: callOf(3, { type: "end" }) });
   assert.deepEqual(typesOf(told(rig, 1)), ["outbox"]);
   const { token } = givenUp(rig, told(rig, 2, broken));
-  assert.deepEqual(typesOf(rig.step({ type: "buried", token })), ["outbox", "append"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "buried", token })), ["outbox", "append"]);
 });
 
 test("a session that ends tries a letter again whose thread was lost: that was no attempt of its own", () => {
   const lost = fail("worker_lost", "a neighbour held the thread").failure;
   const rig = createRig().owner();
   sending(rig, 2, send("a"));
-  rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  rig.feed({ type: "control", call: callOf(3, { type: "end" }) });
   told(rig, 1, lost);
   assert.equal(one(rig.wait(worldRetryMaxMs, "outbox"), "deliver").isGivenUp, false);
   assert.equal(one(told(rig, 1, broken), "deliver").isGivenUp, true);
@@ -463,8 +463,8 @@ test("a letter that was taken is not given up; one that was not never will be", 
   const rig = createRig().owner();
   rig.invoke(letterOf(2, 7));
   rig.accept(rig.turned(2));
-  assert.deepEqual(typesOf(rig.step(sealOf(20, 7))), ["done"]);
-  const record = rig.step(sealOf(21, 8));
+  assert.deepEqual(typesOf(rig.feed(sealOf(20, 7))), ["done"]);
+  const record = rig.feed(sealOf(21, 8));
   assert.deepEqual(typesOf(record), ["append"]);
   assert.deepEqual(typesOf(rig.invoke(letterOf(22, 8))), [], "a copy waits for what becomes of it");
   const accepted = rig.accept(record);
@@ -473,14 +473,14 @@ test("a letter that was taken is not given up; one that was not never will be", 
     [21, "not_taken"],
     [22, "not_taken"],
   ]);
-  assert.deepEqual(typesOf(rig.step(sealOf(23, 8))), ["fail"]);
+  assert.deepEqual(typesOf(rig.feed(sealOf(23, 8))), ["fail"]);
   assert.deepEqual(typesOf(rig.invoke(letterOf(24, 9))), ["run"], "the next one is another");
 });
 
 test("letters that are given up go by records of a bounded size", () => {
   const rig = createRig().owner();
-  const first = rig.step(sealOf(1_000, 7));
-  for (let i = 1; i <= recordTurnsMax + 5; i += 1) rig.step(sealOf(1_000 + i, 7 + i));
+  const first = rig.feed(sealOf(1_000, 7));
+  for (let i = 1; i <= recordTurnsMax + 5; i += 1) rig.feed(sealOf(1_000 + i, 7 + i));
   const next = rig.accept(first);
   assert.equal(all(rig.accept(next), "fail").length, recordTurnsMax);
 });
@@ -488,7 +488,7 @@ test("letters that are given up go by records of a bounded size", () => {
 test("a letter whose copy runs is given up when that has ended without it", () => {
   const rig = createRig().owner();
   rig.invoke(letterOf(2, 7));
-  assert.deepEqual(typesOf(rig.step(sealOf(20, 7))), []);
+  assert.deepEqual(typesOf(rig.feed(sealOf(20, 7))), []);
   assert.deepEqual(typesOf(rig.failed(2)), ["reply", "append"]);
 });
 
@@ -502,7 +502,7 @@ test("what was given up is known to whoever wakes the session", () => {
 
 test("a letter to a session that is not there is given up in its first record", () => {
   const rig = createRig();
-  const opened = rig.empty(rig.step(sealOf(1, 7)));
+  const opened = rig.empty(rig.feed(sealOf(1, 7)));
   assert.deepEqual(typesOf(opened), ["open", "append"]);
   assert.equal(one(rig.accept(opened), "fail").failure.reason, "not_taken");
 });
@@ -511,7 +511,7 @@ test("a turn that sends is refused at once while the store is full", () => {
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   const { token } = one(rig.turned(2, 1, [send("a")]), "ring");
-  const effects = rig.step({ type: "rejected", token, why: "no room" });
+  const effects = rig.feed({ type: "rejected", token, why: "no room" });
   assert.equal(one(effects, "fail").failure.reason, "store_full");
 });
 
@@ -573,7 +573,7 @@ test("a session that ends has what waits tried at once, and gives up what nobody
     rig.wait(60_000, "outbox");
   }
   told(rig, 1, full);
-  const ending = rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  const ending = rig.feed({ type: "control", call: callOf(3, { type: "end" }) });
   assert.deepEqual(numbers(ending), [1]);
   told(rig, 1, full);
   assert.equal(one(rig.wait(endPatienceMs - 1, "outbox"), "deliver").isGivenUp, false);
@@ -583,6 +583,6 @@ test("a session that ends has what waits tried at once, and gives up what nobody
   assert.equal(one(seal, "deliver").isGivenUp, true);
   const { failure, token } = one(told(rig, 1, full), "bury");
   assert.match(failure.message, /^too many wait; .* whether it was taken is unknown/);
-  const gone = one(rig.step({ type: "buried", token }), "append");
+  const gone = one(rig.feed({ type: "buried", token }), "append");
   assert.equal(gone.gone, true);
 });

@@ -17,7 +17,7 @@ import {
   timerArmMaxMs,
   worldRetryMaxMs,
 } from "./constants.ts";
-import type { Activation, Slice, Step, StoreReply } from "./lane.ts";
+import type { Activation, Pass, Slice, StoreReply } from "./lane.ts";
 import { takeNothing } from "./memory.ts";
 import {
   countTry,
@@ -54,26 +54,26 @@ export const delivery: Slice = {
   disconnected: ({ outbox }) => forgetBell(outbox),
 };
 
-function advance(step: Step, activation: Activation): void {
+function advance(pass: Pass, activation: Activation): void {
   const { outbox, tip, verification } = activation;
-  if (step.world.monotonicMs >= outbox.armedMs) setArmed(outbox, Number.POSITIVE_INFINITY);
-  armDue(step, activation);
-  const dueMs = bellDueMs(step, activation);
+  if (pass.world.monotonicMs >= outbox.armedMs) setArmed(outbox, Number.POSITIVE_INFINITY);
+  armDue(pass, activation);
+  const dueMs = bellDueMs(pass, activation);
   if (dueMs === undefined) return;
-  if (!step.lane.connected || !verification.verified || tip.claim === "released") return;
-  ring(step, activation, dueMs);
-  if (outbox.letters.size === 0 && !hasDue(step, activation)) return;
+  if (!pass.lane.connected || !verification.verified || tip.claim === "released") return;
+  ring(pass, activation, dueMs);
+  if (outbox.letters.size === 0 && !hasDue(pass, activation)) return;
   if (tip.claim !== "owner") return wantClaim(tip);
-  deliver(step, activation);
+  deliver(pass, activation);
 }
 
 /** Whether a timer is due, and not held up by its last letter. */
-export function hasDue({ world }: Step, { timers, outbox, orders }: Activation): boolean {
+export function hasDue({ world }: Pass, { timers, outbox, orders }: Activation): boolean {
   if (orders.closing === "end" || outbox.letters.size >= outboxMessagesMax) return false;
   return timers.table.size > 0 && firstDueMs(timers, outbox) <= world.storeMs;
 }
 
-function armDue({ world, out }: Step, { timers, outbox }: Activation): void {
+function armDue({ world, out }: Pass, { timers, outbox }: Activation): void {
   if (timers.table.size === 0) return;
   const inMs = firstDueMs(timers, outbox) - world.storeMs;
   // rounded up: one that rings early rings again
@@ -84,10 +84,10 @@ function armDue({ world, out }: Step, { timers, outbox }: Activation): void {
  * When somebody must look at the session, by the store's clock: at once while something is sent and not over,
  * when the first timer is due else. `undefined`: never, or another node sees to it.
  */
-function bellDueMs(step: Step, activation: Activation): number | undefined {
+function bellDueMs(pass: Pass, activation: Activation): number | undefined {
   if (wantsBell(activation)) return 0;
   const { timers, tip } = activation;
-  const isOurs = tip.claim === "owner" || hasDue(step, activation);
+  const isOurs = tip.claim === "owner" || hasDue(pass, activation);
   return isOurs && timers.table.size > 0 ? soonestMs(timers) : undefined;
 }
 
@@ -103,9 +103,9 @@ function isSending(flight: Flight | undefined): boolean {
 }
 
 /** Whether the next turns, or those on their way, may go: what sends does not before the bell is rung. */
-export function mayLeave(step: Step, activation: Activation): boolean {
+export function mayLeave(pass: Pass, activation: Activation): boolean {
   const { outbox, turns, append } = activation;
-  const sends = turns.sending > 0 || isSending(append.flight) || hasDue(step, activation);
+  const sends = turns.sending > 0 || isSending(append.flight) || hasDue(pass, activation);
   return outbox.bell.type === "rung" || !sends;
 }
 
@@ -124,7 +124,7 @@ function isRung({ timers, outbox, orders }: Activation, dueMs: number): boolean 
   return isAsleepSoon ? bell.dueMs === dueMs : bell.dueMs <= dueMs;
 }
 
-function ring({ world, out }: Step, activation: Activation, dueMs: number): void {
+function ring({ world, out }: Pass, activation: Activation, dueMs: number): void {
   const { outbox } = activation;
   const { bell } = outbox;
   if (isRung(activation, dueMs)) return;
@@ -137,16 +137,16 @@ function ring({ world, out }: Step, activation: Activation, dueMs: number): void
   out.push({ type: "ring", token, dueMs });
 }
 
-function deliver(step: Step, activation: Activation): void {
-  const { world, out } = step;
+function deliver(pass: Pass, activation: Activation): void {
+  const { world, out } = pass;
   const { outbox, tip, orders } = activation;
   wakeTargets(outbox, world.monotonicMs);
   while (outbox.away < awayMax) {
     const target = nextTarget(outbox);
     if (target === undefined) break;
     const letter = firstOf(target);
-    if (orders.closing === "end" && isOwn(step, letter)) {
-      over(step, activation, target);
+    if (orders.closing === "end" && isOwn(pass, letter)) {
+      over(pass, activation, target);
     } else {
       if (letter.atMs + letterLifeMs <= world.storeMs) giveUp(target, target.last ?? tooOld);
       sendFirst(outbox, target);
@@ -164,12 +164,12 @@ function arm(out: LaneEffect[], outbox: Outbox, atMs: number): void {
 }
 
 /** What a session that ends has sent to itself nobody will take. */
-const isOwn = ({ lane: { name } }: Step, { agent, key }: Letter): boolean =>
+const isOwn = ({ lane: { name } }: Pass, { agent, key }: Letter): boolean =>
   name.agent === agent && name.key === key;
 
 /** What became of a letter that went. */
 export function delivered(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   { n, failure, isNobodyThere }: LaneEvent & { type: "delivered" },
 ): void {
@@ -178,23 +178,23 @@ export function delivered(
   const target = letter && targetOf(outbox, letter);
   if (target?.stage !== "away" || firstOf(target).n !== n) return;
   noteReturn(outbox);
-  if (failure === undefined) over(step, activation, target);
-  else if (isSealed(failure) || isNobodyThere) bury(step, activation, target, target.last ?? failure);
-  else cameBack(step, activation, target, failure);
+  if (failure === undefined) over(pass, activation, target);
+  else if (isSealed(failure) || isNobodyThere) bury(pass, activation, target, target.last ?? failure);
+  else cameBack(pass, activation, target, failure);
 }
 
 /** The target has said that it never will be taken. */
 const isSealed = ({ reason, by }: Failure): boolean => reason === "not_taken" && by === undefined;
 
 /** It goes again, or its session is asked to see to it that it is never taken. */
-function cameBack(step: Step, activation: Activation, target: Target, failure: Failure): void {
+function cameBack(pass: Pass, activation: Activation, target: Target, failure: Failure): void {
   const { outbox, orders } = activation;
-  const nowMs = step.world.monotonicMs;
+  const nowMs = pass.world.monotonicMs;
   const { endFromMs } = orders;
   const isLate = endFromMs !== undefined && nowMs >= endFromMs + endPatienceMs;
   countTry(target, failure, isCounted(failure));
   if (target.last !== undefined) {
-    if (isLate) bury(step, activation, target, unsure(failure));
+    if (isLate) bury(pass, activation, target, unsure(failure));
     else waitUntil(outbox, target, nowMs + pauseMs(target, failure));
   } else if (isLate || isLast(target, failure, endFromMs !== undefined)) {
     giveUp(target, failure);
@@ -230,43 +230,43 @@ function pauseMs({ tries }: Target, failure: Failure): number {
  * It is kept where people find it; only then the letters behind it go on. From here on it is never sent
  * again: it may be kept already.
  */
-function bury({ world, out }: Step, { outbox, tip }: Activation, target: Target, failure: Failure): void {
+function bury({ world, out }: Pass, { outbox, tip }: Activation, target: Target, failure: Failure): void {
   const letter = firstOf(target);
   const token = world.unique();
   startBurial(outbox, target, token, failure);
   out.push({ type: "bury", token, source: tip.uid, letter, failure, attempts: target.attempts });
 }
 
-function replied(step: Step, activation: Activation, event: StoreReply): boolean {
+function replied(pass: Pass, activation: Activation, event: StoreReply): boolean {
   const { outbox } = activation;
   const { bell } = outbox;
   if (bell.type === "ringing" && bell.token === event.token) {
     const isFull = event.type === "rejected";
-    const retryAtMs = step.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
+    const retryAtMs = pass.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
     const { dueMs } = bell;
     const isRung = event.type === "rung";
     setBell(outbox, isRung ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs });
     // what sends would wait in vain for a store that is full
-    if (isFull && activation.turns.sending > 0) takeNothing(step, activation, event.why);
+    if (isFull && activation.turns.sending > 0) takeNothing(pass, activation, event.why);
     return true;
   }
   const isKept = event.type === "buried";
   const target = endBurial(outbox, event.token, isKept);
   if (target === undefined) return false;
-  if (isKept) over(step, activation, target);
-  else waitUntil(outbox, target, step.world.monotonicMs + worldRetryMaxMs);
+  if (isKept) over(pass, activation, target);
+  else waitUntil(outbox, target, pass.world.monotonicMs + worldRetryMaxMs);
   return true;
 }
 
 /** The first letter of the target is over; the next one may go. */
-function over({ out }: Step, { number: activation, outbox }: Activation, target: Target): void {
+function over({ out }: Pass, { number: activation, outbox }: Activation, target: Target): void {
   const letter: Letter = endLetter(outbox, target);
   makeReady(outbox, target);
   out.push({ type: "outbox", activation, messages: -1, timers: 0, bytes: -sendBytes(letter) });
 }
 
 /** The session goes, with nothing left to deliver: nobody need wake it, or not before its bell says. */
-export function unring({ out }: Step, { outbox, timers }: Activation, isGone: boolean): void {
+export function unring({ out }: Pass, { outbox, timers }: Activation, isGone: boolean): void {
   const { bell } = outbox;
   if (bell.type !== "rung" || outbox.letters.size > 0) return;
   forgetBell(outbox);

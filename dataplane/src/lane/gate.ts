@@ -4,7 +4,7 @@ import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
 import { storeAnswer } from "./dedupe.ts";
 import { endSteps } from "./journals.ts";
-import type { Activation, Slice, Step } from "./lane.ts";
+import type { Activation, Pass, Slice } from "./lane.ts";
 import { acceptLetters } from "./outbox.ts";
 import type { TurnsRecord } from "./record.ts";
 import { noteSeen } from "./seen.ts";
@@ -14,14 +14,14 @@ import { applyTimers } from "./timers.ts";
 import { wantClaimToRead } from "./tip.ts";
 import { acceptTurn, addOutput, addTurn, hasOutput, type Turned, takeOutputs } from "./turns.ts";
 
-/** Opens at each step: accepted turns, a claim or a renewed lease may each be what an answer waited for. */
+/** Opens in each pass: accepted turns, a claim or a renewed lease may each be what an answer waited for. */
 export const gate: Slice = { advance: openGate };
 
 /** A turn took place: its answer waits for the record that will hold it. */
-export function turned(step: Step, activation: Activation, event: TurnMessage & { type: "turned" }): void {
-  const { lane } = step;
+export function turned(pass: Pass, activation: Activation, event: TurnMessage & { type: "turned" }): void {
+  const { lane } = pass;
   const work = addTurn(activation.turns, event);
-  dropAsks(step, activation, work);
+  dropAsks(pass, activation, work);
   endSteps(activation.journals, work);
   const bytes = event.delta.length + event.answer.length + bytesOfSends(event.sends);
   // a delta is memory until its record is accepted: it counts against pipelineBytesMax as bodies do
@@ -31,14 +31,14 @@ export function turned(step: Step, activation: Activation, event: TurnMessage & 
 
 /** A reader ended, or a turn failed: its answer waits until all that it has seen is accepted. */
 export function seen(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   event: TurnMessage & { type: "failed" | "read" },
 ): void {
-  const { lane } = step;
+  const { lane } = pass;
   const { turns, tip } = activation;
   const work = addOutput(turns, event);
-  dropAsks(step, activation, work);
+  dropAsks(pass, activation, work);
   endSteps(activation.journals, work);
   // what a failed turn saw may be old news for a call that comes later: that one runs for itself
   if (work.key !== undefined && lane.running.get(work.key) === work) lane.running.delete(work.key);
@@ -50,20 +50,20 @@ export function seen(
  * From the moment its release is sent, or its connection is lost, it is not. What is not born needs no owner:
  * its readers came before the proof.
  */
-function openGate(step: Step, { turns, tip, verification }: Activation): void {
+function openGate(pass: Pass, { turns, tip, verification }: Activation): void {
   if (!hasOutput(turns)) return;
-  // the lease is asked for now, in the step that sends: one that was valid at the read may have ended since
+  // the lease is asked for now, in the pass that sends: one that was valid at the read may have ended since
   const isOurs = tip.claim === "owner" || (tip.claim === "held" && tip.readable);
-  const mayLeave = tip.claim === "unborn" || (isOurs && verification.verified && step.world.leaseValid());
+  const mayLeave = tip.claim === "unborn" || (isOurs && verification.verified && pass.world.leaseValid());
   if (!mayLeave) return;
-  for (const { work, answer } of takeOutputs(turns)) replyWork(step, work, answer, tip.n, tip.uid);
+  for (const { work, answer } of takeOutputs(turns)) replyWork(pass, work, answer, tip.n, tip.uid);
 }
 
 /**
  * The record with these turns lies in the lane: they are answered, and their answers stay under their ids.
  */
 export function acceptTurns(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   record: TurnsRecord,
   accepted: readonly Turned[],
@@ -74,7 +74,7 @@ export function acceptTurns(
     const { work, answer } = turned;
     const key = record.turns[i]?.key;
     if (key !== undefined) storeAnswer(dedupe, key, record, answer);
-    replyWork(step, work, answer, record.n, tip.uid);
+    replyWork(pass, work, answer, record.n, tip.uid);
   }
   for (const mark of record.seen) {
     noteSeen(seen, mark);
@@ -83,7 +83,7 @@ export function acceptTurns(
   const before = sizesOf(activation);
   if (record.outbox !== undefined) acceptLetters(outbox, record.outbox);
   applyTimers(timers, record.timers);
-  if (record.timers.length > 0) correct(step, activation, before, accepted);
+  if (record.timers.length > 0) correct(pass, activation, before, accepted);
 }
 
 interface Sizes {
@@ -102,7 +102,7 @@ const sizesOf = ({ outbox, timers }: Activation): Sizes => ({
  * The worker counts each message that its turns send, and each timer that they set, as one more: it is told
  * of timers that are letters now, and of those that took the place of others or were cancelled.
  */
-function correct({ out }: Step, activation: Activation, before: Sizes, accepted: readonly Turned[]): void {
+function correct({ out }: Pass, activation: Activation, before: Sizes, accepted: readonly Turned[]): void {
   const { number } = activation;
   const after = sizesOf(activation);
   const sends = accepted.flatMap((turned) => turned.sends);

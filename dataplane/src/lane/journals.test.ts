@@ -12,9 +12,9 @@ const meaning = sixteen(9);
 
 /** The handler of call `by` wants to do a step. */
 const want = (rig: Rig, by: number, step: number, name: string, canonicalHash = meaning): LaneEffect[] =>
-  rig.step({ type: "step", activation: rig.activation.number, by, step, name, canonicalHash });
+  rig.feed({ type: "step", activation: rig.activation.number, by, step, name, canonicalHash });
 const done = (rig: Rig, step: number, result = bytesOf(`"${step}"`)): LaneEffect[] =>
-  rig.step({ type: "step_done", activation: rig.activation.number, step, result, drawn });
+  rig.feed({ type: "step_done", activation: rig.activation.number, step, result, drawn });
 const said = (effects: readonly LaneEffect[]): StepAnswer => one(effects, "answerStep").answer;
 const refusal = (effects: readonly LaneEffect[]): string => {
   const answer = said(effects);
@@ -62,7 +62,7 @@ test("a step waits until the turns before it are accepted, and for the lease", (
   rig.world.valid = false;
   assert.deepEqual(typesOf(rig.accept(append)), ["reply"]);
   rig.world.valid = true;
-  assert.deepEqual(typesOf(rig.step({ type: "leases" })), ["answerStep"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "leases" })), ["answerStep"]);
 });
 
 test("a call that comes again under its id finds its steps, their key and what it drew", () => {
@@ -177,7 +177,7 @@ test("a thread that ends under a step ends the call, with an id or without", () 
     const rig = running(callOf(2, { id }));
     want(rig, 2, 1, "pay");
     const { number } = rig.activation;
-    const lost = rig.step({ type: "worker_lost", activation: number, begun: new Set([2]) });
+    const lost = rig.feed({ type: "worker_lost", activation: number, begun: new Set([2]) });
     assert.equal(one(lost, "fail").failure.reason, "worker_lost");
   }
 });
@@ -246,7 +246,7 @@ test("what is not in the lane yet counts against the bytes of all journals", () 
 test("what a turn drew before a step that is too large is in the entry of the next one", () => {
   const rig = running();
   const drew = (step: number, time: number, bytes: number): LaneEffect[] =>
-    rig.step({
+    rig.feed({
       type: "step_done",
       activation: rig.activation.number,
       step,

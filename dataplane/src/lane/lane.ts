@@ -1,4 +1,4 @@
-// The memory of a lane: plain objects that only a step writes.
+// The memory of a lane: plain objects that only a pass writes.
 import type { Mark } from "@voda/proto/mark";
 import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
@@ -54,12 +54,12 @@ export interface Activation {
   readonly suspects: Suspects;
 }
 
-/** What a slice has to say to a step. */
+/** What a slice has to say to a pass. */
 export interface Slice {
   /** Does what is possible now. */
-  advance?(step: Step, activation: Activation): void;
+  advance?(pass: Pass, activation: Activation): void;
   /** A reply of the store; false when it was not asked for by this slice. */
-  replied?(step: Step, activation: Activation, event: StoreReply): boolean;
+  replied?(pass: Pass, activation: Activation, event: StoreReply): boolean;
   /** The connection to the store is lost. */
   disconnected?(activation: Activation, world: World): void;
 }
@@ -128,8 +128,8 @@ export interface Lane {
   appendTimerMs: number;
 }
 
-/** One step at work: the lane, the node at this instant, and what is to be done. */
-export interface Step {
+/** One pass at work: the lane, the node at this instant, and what is to be done. */
+export interface Pass {
   readonly lane: Lane;
   readonly world: World;
   readonly out: LaneEffect[];
@@ -187,7 +187,7 @@ export function isQuiet({ turns, append, journals }: Activation): boolean {
 }
 
 /** Arms the timer unless it rings early enough: one that rings early does no harm. */
-export function armAppend({ lane, out }: Step, atMs: number): void {
+export function armAppend({ lane, out }: Pass, atMs: number): void {
   if (lane.appendTimerMs <= atMs) return;
   lane.appendTimerMs = atMs;
   out.push({ type: "timer", timer: "append", atMs });

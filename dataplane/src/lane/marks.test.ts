@@ -36,7 +36,7 @@ const failureOf = (effects: readonly LaneEffect[]) => one(effects, "fail").failu
 
 test("each accepted record is marked, with its sequence, position and hash; a release at once", () => {
   const { rig, release } = createRig().releasing();
-  const [mark] = all(rig.step({ type: "appended", token: release.token, seq: 7 }), "mark");
+  const [mark] = all(rig.feed({ type: "appended", token: release.token, seq: 7 }), "mark");
   assert.deepEqual(mark, {
     type: "mark",
     mark: { seq: 7, n: 2, hash: hash(release.bytes), isGone: false, isAccepted: false },
@@ -91,11 +91,11 @@ test("a lane without any record is behind its mark too, for readers as well; not
   for (const isGone of [false, true]) {
     const rig = coldRig();
     const asked = rig.last(rig.invoke(readOf(1)), undefined, { ...mark, isGone });
-    const effects = rig.step({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
+    const effects = rig.feed({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
     assert.equal(all(effects, "open").length, isGone ? 1 : 0);
     if (isGone) continue;
     const leader = rig.last(rig.wait(200, "wake"), undefined, mark);
-    const refused = rig.step({ type: "traces", token: one(leader, "readTraces").token, found: "nothing" });
+    const refused = rig.feed({ type: "traces", token: one(leader, "readTraces").token, found: "nothing" });
     assert.equal(failureOf(refused).reason, "data_loss");
   }
 });
@@ -151,7 +151,7 @@ test("the last record cannot be read: the accepted session goes on where the sto
   const mark = markOf(stored(4, recordOf(other, 4)), { isAccepted: true });
   rig.last(rig.invoke(callOf(1)), undefined, mark);
   const asked = rig.last(rig.wait(200, "wake"), undefined, mark);
-  const read = rig.step({ type: "traces", token: one(asked, "readTraces").token, found: "records" });
+  const read = rig.feed({ type: "traces", token: one(asked, "readTraces").token, found: "records" });
   rig.range(read, ...records);
   assert.deepEqual([rig.activation.tip.n, rig.activation.tip.expect], [3, 0]);
   const { bytes } = one(rig.turned(1), "append");
@@ -184,13 +184,13 @@ test("what vanished under its owner is marked again: it may wake the session its
 
 test("so is what vanished under one that only holds it since, by a new lease or by what it read", () => {
   const renewed = createRig().owner();
-  renewed.step({ type: "connection", up: false });
+  renewed.feed({ type: "connection", up: false });
   renewed.world.incarnation = "c".repeat(32);
-  renewed.step({ type: "leases" });
-  renewed.step({ type: "connection", up: true });
+  renewed.feed({ type: "leases" });
+  renewed.feed({ type: "connection", up: true });
   const reader = createRig().readable();
-  reader.step({ type: "connection", up: false });
-  reader.step({ type: "connection", up: true });
+  reader.feed({ type: "connection", up: false });
+  reader.feed({ type: "connection", up: true });
   for (const rig of [renewed, reader]) {
     assert.equal(rig.activation.tip.claim, "held");
     const { n, expect } = rig.activation.tip;
@@ -206,8 +206,8 @@ test("nothing is marked of a life that no record has begun: a tombstone goes by 
   const gone = stored(4, { ...recordOf(other, 4), type: "gone", answers: [], clients: [] });
   rig.last(rig.invoke(callOf(1)), gone);
   assert.equal(rig.activation.tip.claim, "held");
-  rig.step({ type: "connection", up: false });
-  const told = rig.last(rig.step({ type: "connection", up: true }));
+  rig.feed({ type: "connection", up: false });
+  const told = rig.last(rig.feed({ type: "connection", up: true }));
   assert.deepEqual(all(told, "mark"), []);
 });
 
@@ -234,7 +234,7 @@ test("an owner whose last record is there, but not what others wrote after it, i
 test("so is one whose record was stored without its hearing of it, when what others wrote after it is lost", () => {
   const { rig, flight } = createRig().settling();
   const record = { seq: 2, atMs: 0, bytes: flight.bytes };
-  const reading = rig.step({ type: "refused", token: flight.token });
+  const reading = rig.feed({ type: "refused", token: flight.token });
   const effects = rig.last(reading, record, markOf(stored(3, recordOf(other, 3))));
   assert.equal(one(effects, "incident").incident, "data_loss");
   assert.deepEqual([all(effects, "append"), all(effects, "owned")], [[], []]);

@@ -4,7 +4,7 @@ import { UnsupportedFormatError } from "@voda/state";
 import { DecodeError } from "@voda/stdx";
 import type { Failure } from "../call/index.ts";
 import { dropAsks } from "./ask-gate.ts";
-import { type Activation, isQuiet, type Slice, type Step } from "./lane.ts";
+import { type Activation, isQuiet, type Pass, type Slice } from "./lane.ts";
 import { takeOrders } from "./orders.ts";
 import { owedBy } from "./outbox.ts";
 import { type DecodedRecord, decodeStored } from "./replay.ts";
@@ -28,10 +28,10 @@ import type { Work } from "./work.ts";
  * goes.
  */
 export const memory: Slice = {
-  advance(step, activation) {
+  advance(pass, activation) {
     const { orders, tip } = activation;
     const ends = tip.claim === "unborn" || (tip.claim === "held" && orders.closing === "sleep");
-    if (ends && isQuiet(activation)) drop(step, activation, "dropped", "nothing");
+    if (ends && isQuiet(activation)) drop(pass, activation, "dropped", "nothing");
   },
 };
 
@@ -42,12 +42,12 @@ export const memory: Slice = {
  * elsewhere would be done twice, and only the caller knows whether that may be.
  */
 export function drop(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   why: ColdReason,
   outcome: "nothing" | "unknown" | { readonly begun: Pick<ReadonlySet<number>, "has"> },
 ): void {
-  const { lane, out } = step;
+  const { lane, out } = pass;
   const { append, asks, turns, orders, outbox } = activation;
   const doubtful = outcome === "nothing" ? [] : (append.flight?.turns ?? []).map((turn) => turn.work);
   const begun = typeof outcome === "object" ? outcome.begun : undefined;
@@ -55,12 +55,12 @@ export function drop(
     begun !== undefined && !job.readonly && (stage === "executed" || begun.has(job.number));
   lane.activation = undefined;
   if (why === "dropped") lane.owed = owedBy(outbox);
-  dropAsks(step, activation);
+  dropAsks(pass, activation);
   const requeued: Work[] = [];
   for (const work of turns.jobs.values()) {
     const isDoubtful = doubtful.includes(work);
-    if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(step, work, unknownOutcome());
-    else if (hasRun(work)) failWork(step, work, workerLost(isDoubtful));
+    if (work.key === undefined && (isDoubtful || asks.left.has(work))) failWork(pass, work, unknownOutcome());
+    else if (hasRun(work)) failWork(pass, work, workerLost(isDoubtful));
     else {
       if (begun?.has(work.job.number) === false && work.stage === "running") work.starts -= 1;
       requeued.push(work);
@@ -77,7 +77,7 @@ export function drop(
  * The store is full, and nothing of what turns changed and sent is in it, or will be. Everybody who waits for
  * it hears that at once; what is in memory goes.
  */
-export function takeNothing(step: Step, activation: Activation, why: string): void {
+export function takeNothing(pass: Pass, activation: Activation, why: string): void {
   const { turns, orders, tip } = activation;
   // by our own last record, or because nothing came after it since
   const isOurs = tip.claim === "owner" || tip.readable;
@@ -85,11 +85,11 @@ export function takeNothing(step: Step, activation: Activation, why: string): vo
     // readers store nothing: they run again on what the lane holds
     if (isOurs && work.job.readonly && work.stage !== "executed") continue;
     takeJob(turns, call);
-    failWork(step, work, storeFull(why));
+    failWork(pass, work, storeFull(why));
   }
-  for (const { number } of takeOrders(orders, () => true)) failCall(step, number, storeFull(why));
-  if (isOurs) step.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
-  drop(step, activation, "dropped", "nothing");
+  for (const { number } of takeOrders(orders, () => true)) failCall(pass, number, storeFull(why));
+  if (isOurs) pass.lane.keptTip = { incarnation: tip.incarnation, rid: tip.rid };
+  drop(pass, activation, "dropped", "nothing");
 }
 
 const failures = {
@@ -99,37 +99,37 @@ const failures = {
 };
 
 /** The lane cannot be read: nobody is served. */
-export function giveUp(step: Step, incident: keyof typeof failures, why: string): void {
-  const { lane, out } = step;
+export function giveUp(pass: Pass, incident: keyof typeof failures, why: string): void {
+  const { lane, out } = pass;
   const failure = failures[incident](lane.name, why);
   out.push({ type: "incident", incident, message: why });
-  if (lane.activation !== undefined) drop(step, lane.activation, "dropped", "unknown");
+  if (lane.activation !== undefined) drop(pass, lane.activation, "dropped", "unknown");
   lane.waking = undefined;
   lane.owed = undefined;
-  failWaiting(step, failure);
+  failWaiting(pass, failure);
   out.push({ type: "cold", why: "dropped" });
 }
 
 /** Nobody who waits will be served. */
-export function failWaiting(step: Step, failure: Failure): void {
-  const { lane } = step;
+export function failWaiting(pass: Pass, failure: Failure): void {
+  const { lane } = pass;
   const { queue, controls } = lane;
   lane.queue = [];
   lane.controls = [];
-  for (const work of queue) failWork(step, work, failure);
-  for (const control of controls) failCall(step, control.number, failure);
+  for (const work of queue) failWork(pass, work, failure);
+  for (const control of controls) failCall(pass, control.number, failure);
 }
 
 /** A record of the lane; one that cannot be read ends every use of it. */
-export function readStored(step: Step, stored: StoredRecord): DecodedRecord | "unreadable" {
-  const { crc32, hash } = step.lane;
+export function readStored(pass: Pass, stored: StoredRecord): DecodedRecord | "unreadable" {
+  const { crc32, hash } = pass.lane;
   try {
     return decodeStored(stored, crc32, hash);
   } catch (error) {
     const isLater = error instanceof UnsupportedFormatError;
     if (!isLater && !(error instanceof DecodeError)) throw error;
     giveUp(
-      step,
+      pass,
       isLater ? "unsupported_format" : "corrupt",
       `record at sequence ${stored.seq}: ${error.message}`,
     );

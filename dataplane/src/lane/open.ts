@@ -2,7 +2,7 @@
 import { openAppend } from "./append.ts";
 import { openAsks } from "./asks.ts";
 import { openFold } from "./fold.ts";
-import type { Activation, Step } from "./lane.ts";
+import type { Activation, Pass } from "./lane.ts";
 import { openOrders } from "./orders.ts";
 import { openOutbox } from "./outbox.ts";
 import type { Base } from "./replay.ts";
@@ -13,12 +13,12 @@ import { sameRecord } from "./words.ts";
 
 /** `unborn`: calls that may read a session which is not there, and so leave nothing. */
 export function open(
-  step: Step,
+  pass: Pass,
   base: Base,
   pages: readonly Uint8Array[],
   unborn: ReadonlySet<number> | undefined,
 ): void {
-  const { lane, world, out } = step;
+  const { lane, world, out } = pass;
   const activation: Activation = {
     number: world.unique(),
     tip: openTip(base, world, unborn),

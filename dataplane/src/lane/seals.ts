@@ -3,7 +3,7 @@
 import type { CallHead } from "../call/index.ts";
 import { recordTurnsMax } from "./constants.ts";
 import { callText } from "./dedupe.ts";
-import type { Activation, Lane, Step } from "./lane.ts";
+import type { Activation, Lane, Pass } from "./lane.ts";
 import { takeOrders } from "./orders.ts";
 import type { SeenMark } from "./record-outbox.ts";
 import { fateOf } from "./seen.ts";
@@ -14,11 +14,11 @@ const isReady = ({ running }: Lane, { id }: CallHead): boolean =>
   id?.type === "sent" && !running.has(callText(id));
 
 /** Those that the lane says all of already. */
-export function answerSeals(step: Step, { orders, seen }: Activation): void {
+export function answerSeals(pass: Pass, { orders, seen }: Activation): void {
   const fate = ({ id }: CallHead) => (id?.type === "sent" ? fateOf(seen, id.source, id.n) : "open");
   for (const seal of takeOrders(orders, (one) => fate(one) !== "open"))
-    if (fate(seal) === "taken") step.out.push({ type: "done", call: seal.number });
-    else failCall(step, seal.number, notTaken());
+    if (fate(seal) === "taken") pass.out.push({ type: "done", call: seal.number });
+    else failCall(pass, seal.number, notTaken());
 }
 
 /** Whether the next record has some to carry out. */

@@ -5,7 +5,7 @@ import { unknownEffect } from "@voda/proto/wire";
 import { bytesEqual } from "@voda/stdx";
 import { type AbandonReason, type CallHead, type Failure, fail } from "../call/index.ts";
 import { retryAfterMs } from "./constants.ts";
-import type { Lane, Step } from "./lane.ts";
+import type { Lane, Pass } from "./lane.ts";
 import type { Incarnation } from "./types.ts";
 import type { Work } from "./work.ts";
 
@@ -43,28 +43,28 @@ function mergeSame(lane: Lane, work: Work): boolean {
  * The same bytes to everybody who shares the work. `n` and `uid`: position and life that a reader must have
  * seen to see this turn.
  */
-export function replyWork(step: Step, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {
-  for (const { number: call } of work.waiters) step.out.push({ type: "reply", call, answer, n, uid });
-  finish(step.lane, work);
+export function replyWork(pass: Pass, work: Work, answer: Uint8Array, n: number, uid: Uint8Array): void {
+  for (const { number: call } of work.waiters) pass.out.push({ type: "reply", call, answer, n, uid });
+  finish(pass.lane, work);
 }
 
 /** Another node owns the session: the lane forgets the calls, whose answers go to the callers without it. */
-export function forwardWork(step: Step, work: Work, incarnation: Incarnation): void {
+export function forwardWork(pass: Pass, work: Work, incarnation: Incarnation): void {
   const mayHaveBegun = work.starts > 0;
   for (const { number: call } of work.waiters)
-    step.out.push({ type: "forward", call, incarnation, mayHaveBegun });
-  finish(step.lane, work);
+    pass.out.push({ type: "forward", call, incarnation, mayHaveBegun });
+  finish(pass.lane, work);
 }
 
 /** All who share the work fail alike: none of them could tell whose call it was. */
-export function failWork(step: Step, work: Work, failure: Failure): void {
-  for (const { number: call } of work.waiters) failCall(step, call, failure);
-  finish(step.lane, work);
+export function failWork(pass: Pass, work: Work, failure: Failure): void {
+  for (const { number: call } of work.waiters) failCall(pass, call, failure);
+  finish(pass.lane, work);
 }
 
 /** One call's only answer; the caller of this has taken it out of the lane's books, or never put it in. */
-export function failCall(step: Step, call: number, failure: Failure): void {
-  step.out.push({ type: "fail", call, failure });
+export function failCall(pass: Pass, call: number, failure: Failure): void {
+  pass.out.push({ type: "fail", call, failure });
 }
 
 /** The work is over: nobody waits for it any more. */

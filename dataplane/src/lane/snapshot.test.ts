@@ -35,7 +35,7 @@ function commit(rig: Rig, call: number): LaneEffect[] {
 }
 
 const cutOf = (rig: Rig, after: number, pages: readonly Page[]): LaneEffect[] =>
-  rig.step({ type: "cut", activation: rig.activation.number, after, pages });
+  rig.feed({ type: "cut", activation: rig.activation.number, after, pages });
 
 test("turns that ran while a record was on its way form the next, at most 256 of them", () => {
   const rig = createRig().held();
@@ -121,7 +121,7 @@ test("a fold that is ready while a turn still runs does not release the session"
   const rig = createRig({ folds }).owner();
   commit(rig, 2);
   rig.invoke(callOf(3));
-  rig.step({ type: "sleep" });
+  rig.feed({ type: "sleep" });
   const fold = rig.cut();
   assert.equal(foldIn(fold).released, false);
   rig.accept(fold);
@@ -136,7 +136,7 @@ test("a fold whose pages took long covers less than its predecessor, and says so
   rig.invoke(callOf(3));
   const flight = rig.turned(3);
   assert.deepEqual(typesOf(flight), ["append"]);
-  rig.step({ type: "pages_written", token: one(writing, "writePages").token });
+  rig.feed({ type: "pages_written", token: one(writing, "writePages").token });
   const fold = foldIn(rig.accept(flight));
   assert.deepEqual([fold.covers, fold.whole, fold.n], [2, false, 4]);
 });
@@ -162,7 +162,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
       { epoch: 1, index: 1 },
     ],
   );
-  const first = rig.step({ type: "pages_written", token: written.token });
+  const first = rig.feed({ type: "pages_written", token: written.token });
   assert.equal(foldIn(first).inline, undefined);
   rig.accept(first);
   commit(rig, 3);
@@ -172,7 +172,7 @@ test("unchanged pages keep their names, and pages that no fold names are deleted
     changed.pages.map((page) => page.name),
     [{ epoch: 1, index: 2 }],
   );
-  const second = rig.accept(rig.step({ type: "pages_written", token: changed.token }));
+  const second = rig.accept(rig.feed({ type: "pages_written", token: changed.token }));
   // the first fold lies at 3 and covers 2: it stays, and so do its pages
   assert.deepEqual([one(second, "trim").below, typesOf(second)], [3, ["trim"]]);
   commit(rig, 5);
@@ -192,7 +192,7 @@ test("after a fold as many records go by before the next, and a session that end
   rig.invoke(callOf(4));
   rig.invoke(callOf(5));
   const record = rig.turned(4);
-  rig.step({ type: "control", call: callOf(6, { type: "end" }) });
+  rig.feed({ type: "control", call: callOf(6, { type: "end" }) });
   assert.deepEqual(typesOf(rig.accept(record)), ["reply"]);
 });
 
@@ -200,7 +200,7 @@ test("pages that could not be written are written again, under new names", () =>
   const rig = createRig({ folds }).owner();
   commit(rig, 2);
   const written = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
-  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: written.token })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "store_failed", token: written.token })), []);
   const again = one(rig.wait(100, "fold"), "writePages");
   assert.deepEqual(
     again.pages.map((page) => page.name.index),
@@ -212,7 +212,7 @@ test("a fold that a full store rejects is tried again after a while, and the ses
   const rig = createRig({ folds }).owner();
   commit(rig, 2);
   const { token } = one(rig.cut(), "append");
-  const effects = rig.step({ type: "rejected", token, why: "no space left" });
+  const effects = rig.feed({ type: "rejected", token, why: "no space left" });
   assert.equal(one(effects, "timer").atMs, rig.world.monotonicMs + rejectedRetryMs);
   commit(rig, 3);
   assert.deepEqual(typesOf(rig.wait(rejectedRetryMs - 1, "fold")), []);
@@ -260,7 +260,7 @@ test("a fold's age counts from its acceptance, not from its making", () => {
 
 test("what a fold says about itself wakes the session with it alone", () => {
   const rig = createRig().owner();
-  rig.step({ type: "sleep" });
+  rig.feed({ type: "sleep" });
   const release = rig.cut();
   const fold = foldIn(release);
   assert.deepEqual(
@@ -276,11 +276,11 @@ test("pages of which no fold is trimmed yet stay listed, so that whoever trims t
     commit(rig, call);
     commit(rig, call + 1);
     const { token } = one(cutOf(rig, call + 1, pages), "writePages");
-    return rig.step({ type: "pages_written", token });
+    return rig.feed({ type: "pages_written", token });
   };
   commit(rig, 2);
   const { token } = one(cutOf(rig, 2, [large(1), large(2)]), "writePages");
-  const first = rig.step({ type: "pages_written", token });
+  const first = rig.feed({ type: "pages_written", token });
   assert.deepEqual(foldIn(first).retired, []);
   rig.accept(first);
   const second = fold(3, [large(1), large(3)]);
@@ -291,8 +291,8 @@ test("a session that ends takes its page with it", () => {
   const rig = createRig({ folds: { ...folds, inlineBytesMax: 0 } }).owner();
   commit(rig, 2);
   const { token } = one(rig.cut(), "writePages");
-  rig.accept(rig.step({ type: "pages_written", token }));
-  const ended = rig.accept(rig.step({ type: "control", call: callOf(9, { type: "end" }) }));
+  rig.accept(rig.feed({ type: "pages_written", token }));
+  const ended = rig.accept(rig.feed({ type: "control", call: callOf(9, { type: "end" }) }));
   assert.deepEqual(one(ended, "deletePages").names, [{ epoch: 1, index: 0 }]);
 });
 

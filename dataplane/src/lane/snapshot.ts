@@ -18,7 +18,7 @@ import {
   write,
   writeAgainAt,
 } from "./fold.ts";
-import { type Activation, isQuiet, type Lane, type Slice, type Step, type StoreReply } from "./lane.ts";
+import { type Activation, isQuiet, type Lane, type Pass, type Slice, type StoreReply } from "./lane.ts";
 import type { FoldRecord } from "./record.ts";
 import type { LaneEvent } from "./types.ts";
 
@@ -32,16 +32,16 @@ export const snapshot: Slice = {
   disconnected: ({ fold }, { monotonicMs }) => writeAgainAt(fold, monotonicMs),
 };
 
-function advance(step: Step, activation: Activation): void {
+function advance(pass: Pass, activation: Activation): void {
   const { fold, tip, verification } = activation;
   const { making } = fold;
   // names carry the epoch: only a durable claim makes it ours alone
   if (tip.claim !== "owner" || !verification.verified) return;
-  if (making.stage === "none" && wantsFold(step, activation)) {
+  if (making.stage === "none" && wantsFold(pass, activation)) {
     askCut(fold);
-    step.out.push({ type: "cut", activation: activation.number });
-  } else if (making.stage === "cut" && step.world.monotonicMs >= making.retryAtMs) {
-    writePages(step, activation, making.cut);
+    pass.out.push({ type: "cut", activation: activation.number });
+  } else if (making.stage === "cut" && pass.world.monotonicMs >= making.retryAtMs) {
+    writePages(pass, activation, making.cut);
   }
 }
 
@@ -49,7 +49,7 @@ function advance(step: Step, activation: Activation): void {
  * Before sleep always, even after no new record: a lane that ends with a released fold is woken by one read.
  * Else when the tail is long or wide enough to slow a wake down.
  */
-function wantsFold({ lane: { folds }, world }: Step, activation: Activation): boolean {
+function wantsFold({ lane: { folds }, world }: Pass, activation: Activation): boolean {
   const { orders, fold, tip } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
@@ -59,7 +59,7 @@ function wantsFold({ lane: { folds }, world }: Step, activation: Activation): bo
   return (isLong || isWide(fold, tip.expect)) && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
 }
 
-function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: Cut): void {
+function writePages({ lane, world, out }: Pass, { fold, tip }: Activation, cut: Cut): void {
   // a small state travels in the fold: no page to write, none to read at a wake, none to clean up
   const size = cut.pages.reduce((sum, page) => sum + page.bytes.length, 0);
   if (size <= lane.folds.inlineBytesMax) return ready(fold, cut, []);
@@ -71,7 +71,7 @@ function writePages({ lane, world, out }: Step, { fold, tip }: Activation, cut: 
   out.push({ type: "writePages", token, pages: fresh });
 }
 
-function replied({ world, out }: Step, { fold }: Activation, event: StoreReply): boolean {
+function replied({ world, out }: Pass, { fold }: Activation, event: StoreReply): boolean {
   const { making } = fold;
   if (making.stage !== "writing" || making.token !== event.token) return false;
   if (event.type === "pages_written") {
@@ -139,7 +139,7 @@ export function readyFold(
 
 /** The fold lies in the lane at `seq`: what it allows to go, goes. */
 export function foldAccepted(
-  { world, out }: Step,
+  { world, out }: Pass,
   fold: Fold,
   record: FoldRecord,
   seq: number,
@@ -157,6 +157,6 @@ export function foldAccepted(
  * The session sleeps with all that it is in its last record: what lies before that may go, as soon as the
  * store cannot lose it any more. Nobody may wake the session until then, so the lane cannot do it.
  */
-export function trimAsleep({ lane, out }: Step, { covers }: FoldRecord, hash: Uint8Array): void {
+export function trimAsleep({ lane, out }: Pass, { covers }: FoldRecord, hash: Uint8Array): void {
   if (covers > 0) out.push({ type: "trimAsleep", below: covers + 1, hash, inMs: lane.folds.trimDelayMs });
 }

@@ -35,7 +35,7 @@ import {
   turnOf,
   unacceptedOf,
 } from "./journals.ts";
-import type { Activation, Slice, Step } from "./lane.ts";
+import type { Activation, Pass, Slice } from "./lane.ts";
 import type { JournalPart } from "./record-journal.ts";
 import { keyReused } from "./share.ts";
 import { wantClaim } from "./tip.ts";
@@ -45,7 +45,7 @@ import type { Work } from "./work.ts";
 export const stepGate: Slice = { advance };
 
 /** A handler wants to do something. */
-export function noteStep({ lane }: Step, { journals, turns, tip }: Activation, event: StepMessage): void {
+export function noteStep({ lane }: Pass, { journals, turns, tip }: Activation, event: StepMessage): void {
   const work = turns.jobs.get(event.by);
   if (work?.stage !== "running") return;
   const { step, name, canonicalHash } = event;
@@ -54,18 +54,18 @@ export function noteStep({ lane }: Step, { journals, turns, tip }: Activation, e
   wantClaim(tip);
 }
 
-function advance(step: Step, activation: Activation): void {
+function advance(pass: Pass, activation: Activation): void {
   const { journals, turns, tip, verification } = activation;
   if (journals.waiting.length === 0) return;
-  if (tip.claim !== "owner" || !verification.verified || !step.world.leaseValid()) return;
+  if (tip.claim !== "owner" || !verification.verified || !pass.world.leaseValid()) return;
   // an entry that is on its way was made when the call ran before
   const mayBegin = (one: TurnStep): boolean =>
     one.after <= turns.accepted && !journals.writing.has(stepText(one));
   for (const one of takeWaiting(journals, mayBegin))
-    answer(step, activation, one.step, begin(step, activation, one));
+    answer(pass, activation, one.step, begin(pass, activation, one));
 }
 
-function begin({ lane, world }: Step, { journals }: Activation, one: TurnStep): StepAnswer {
+function begin({ lane, world }: Pass, { journals }: Activation, one: TurnStep): StepAnswer {
   const journal = findJournal(journals, one.turn, world.storeMs);
   const [first] = journal?.entries.values() ?? [];
   if (first !== undefined && !isSame(first.canonicalHash, one.canonicalHash))
@@ -87,7 +87,7 @@ const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =
 
 /** It is done. That of a turn which has ended is not kept. */
 export function stepDone(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   { step: number, result, drawn: { seed, times: last } }: StepDoneMessage,
 ): void {
@@ -96,7 +96,7 @@ export function stepDone(
   if (one === undefined) return;
   const { turn, name, canonicalHash, work } = one;
   if (work.key === undefined) {
-    answer(step, activation, number, { type: "result", result });
+    answer(pass, activation, number, { type: "result", result });
     return;
   }
   const times = timesOf(journals, work, last);
@@ -106,21 +106,21 @@ export function stepDone(
   // what the turn read of the clock until here it must read again, though nothing is kept of the step: the
   // entry of the next one says it too
   keepTimes(journals, work, times);
-  answer(step, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
+  answer(pass, activation, number, { type: "refused", failure: journalTooLarge(name, bytes) });
 }
 
 /** The record lies in the lane: those whose steps it holds go on. */
-export function acceptJournal(step: Step, activation: Activation, part: JournalPart): void {
+export function acceptJournal(pass: Pass, activation: Activation, part: JournalPart): void {
   const { journals } = activation;
   noteJournal(journals, part);
   for (const entry of part.entries) {
     const number = endWriting(journals, entry);
-    if (number !== undefined) answer(step, activation, number, { type: "result", result: entry.result });
+    if (number !== undefined) answer(pass, activation, number, { type: "result", result: entry.result });
   }
 }
 
 /** Before its handler begins: what it drew when it ran before, as far as that is noted or on its way. */
-export function recall({ lane, world, out }: Step, activation: Activation, work: Work): void {
+export function recall({ lane, world, out }: Pass, activation: Activation, work: Work): void {
   const { number, journals, tip } = activation;
   const isNone = journals.turns.size === 0 && journals.writing.size === 0;
   if (isNone || work.key === undefined || work.job.readonly) return;
@@ -131,7 +131,7 @@ export function recall({ lane, world, out }: Step, activation: Activation, work:
     out.push({ type: "recall", activation: number, call: work.job.number, recalled });
 }
 
-function answer({ out }: Step, { number }: Activation, step: number, said: StepAnswer): void {
+function answer({ out }: Pass, { number }: Activation, step: number, said: StepAnswer): void {
   out.push({ type: "answerStep", activation: number, step, answer: said });
 }
 

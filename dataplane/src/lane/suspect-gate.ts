@@ -2,7 +2,7 @@
 import { type CallId, type Failure, fail } from "../call/index.ts";
 import { nodeEndsMax, nodePauseMs, retryAfterMs } from "./constants.ts";
 import { callText } from "./dedupe.ts";
-import type { Activation, Slice, Step } from "./lane.ts";
+import type { Activation, Pass, Slice } from "./lane.ts";
 import { failWork } from "./share.ts";
 import { endsOf, forgetAlone, markBegin, markEnd, setAlone, stageOf, suspicionOf } from "./suspects.ts";
 import type { Work } from "./work.ts";
@@ -24,34 +24,34 @@ export const suspectGate: Slice = {
  * neighbours that were under way with the one that ends nodes are not taken for it.
  */
 export function admit(
-  step: Step,
+  pass: Pass,
   activation: Activation,
   work: Work,
   id: SentId,
 ): "runs" | "waits" | "failed" {
   const { suspects, tip } = activation;
-  const { storeMs } = step.world;
+  const { storeMs } = pass.world;
   const stage = stageOf(suspects, id);
   if (stage !== undefined) return stage === "writing" ? "waits" : "runs";
   const before = suspicionOf(suspects, id);
   if (before === undefined && !work.waiters.some(({ isSuspect }) => isSuspect)) return "runs";
   const ends = before === undefined ? 0 : endsOf(before, tip.incarnation);
   if (ends >= nodeEndsMax) {
-    failWork(step, work, endsNodes(ends));
+    failWork(pass, work, endsNodes(ends));
     return "failed";
   }
   const waitMs = before === undefined || ends === 0 ? 0 : before.atMs + nodePauseMs(ends) - storeMs;
   if (waitMs > 0) {
-    failWork(step, work, mustWait(ends, waitMs));
+    failWork(pass, work, mustWait(ends, waitMs));
     return "failed";
   }
-  if (ends > 0 && !isAlone(step, activation, work.job.number)) return "waits";
+  if (ends > 0 && !isAlone(pass, activation, work.job.number)) return "waits";
   const { incarnation } = tip;
   markBegin(suspects, id, { ...id, ends, incarnation, atMs: Math.max(0, Math.floor(storeMs)) });
   return "waits";
 }
 
-function isAlone({ out }: Step, { suspects }: Activation, call: number): boolean {
+function isAlone({ out }: Pass, { suspects }: Activation, call: number): boolean {
   const stage = suspects.alone.get(call);
   if (stage !== undefined) return stage === "granted";
   setAlone(suspects, call, "asked");

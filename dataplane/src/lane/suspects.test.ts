@@ -83,14 +83,14 @@ test("its node lives when its handler has thrown: a record says so, and it runs 
 test("one whose caller leaves before it begins is not taken for begun", () => {
   const rig = createRig().owner();
   const asked = rig.invoke(letter(2, 5));
-  rig.step({ type: "abandon", call: 2, why: "deadline" });
+  rig.feed({ type: "abandon", call: 2, why: "deadline" });
   assert.deepEqual(recordIn(rig.accept(asked)).suspects, [{ type: "ended", source }]);
 });
 
 test("a thread that ends is not a node that ends", () => {
   const { rig, rows } = begun();
   const { number: activation } = rig.activation;
-  rig.step({ type: "worker_lost", activation, begun: new Set([2]) });
+  rig.feed({ type: "worker_lost", activation, begun: new Set([2]) });
   const range = rig.last(rig.invoke(letter(3, 5)), rows.at(-1));
   const [change] = recordIn(rig.range(range, ...rows)).suspects ?? [];
   assert.deepEqual(change?.type === "begun" && [change.mark.ends, change.mark.incarnation], [0, me]);
@@ -104,7 +104,7 @@ for (const ends of [0, 1])
     assert.deepEqual([early?.reason, early?.by], ["busy", undefined], "it is asked to come again");
     const { rig, woken } = wokenAfter({ ends }, 1_000 + pauseMs);
     assert.equal(one(woken, "alone").call, 9);
-    const begins = rig.step({ type: "alone", call: 9 });
+    const begins = rig.feed({ type: "alone", call: 9 });
     const [change] = recordIn(begins).suspects ?? [];
     assert.deepEqual(change?.type === "begun" && [change.mark.ends, change.mark.incarnation], [ends + 1, me]);
     assert.equal(one(rig.accept(begins), "run").call, 9);
@@ -123,10 +123,10 @@ test("what it is refused for so is the last that its sender hears: it has it sea
   const rig = createRig().owner();
   const send = { agent: "sink", key: "k", method: "take", body: sixteen(1) };
   rig.invoke(callOf(2));
-  const rung = rig.step({ type: "rung", token: one(rig.turned(2, 1, [send]), "ring").token, seq: 50 });
+  const rung = rig.feed({ type: "rung", token: one(rig.turned(2, 1, [send]), "ring").token, seq: 50 });
   const { activation, letter: sent, isSuspect } = one(rig.accept(rung), "deliver");
   assert.equal(isSuspect, false);
   const { failure } = fail("internal", "nodes have ended", { by: "node" });
-  const next = rig.step({ type: "delivered", activation, n: sent.n, failure, isNobodyThere: false });
+  const next = rig.feed({ type: "delivered", activation, n: sent.n, failure, isNobodyThere: false });
   assert.equal(one(next, "deliver").isGivenUp, true);
 });

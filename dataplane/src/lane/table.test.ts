@@ -152,7 +152,7 @@ test("append acknowledged, releasing: cold, and the fold before the last allows 
   const rig = createRig({ folds: { ...foldBoundsOf(true), foldRecordsMax: 1 } }).owner();
   // the first record asks for a fold
   rig.accept(rig.cut());
-  rig.step({ type: "sleep" });
+  rig.feed({ type: "sleep" });
   const release = rig.cut();
   const effects = rig.accept(release);
   assert.deepEqual(typesOf(effects), ["trim", "trimAsleep", "close", "cold"]);
@@ -163,7 +163,7 @@ test("append acknowledged, releasing: cold, and the fold before the last allows 
 test("append refused, held and owner: settle; the record in the lane is ours", () => {
   const rig = createRig().held();
   const flight = one(rig.turned(1), "append");
-  const reading = rig.step({ type: "refused", token: flight.token });
+  const reading = rig.feed({ type: "refused", token: flight.token });
   assert.equal(one(reading, "readLast").leader, true);
   assert.equal(rig.phase, "settling");
   const effects = rig.last(reading, { seq: 4, atMs: 0, bytes: flight.bytes });
@@ -181,14 +181,14 @@ test("no answer, held: the append is sent again and again, each time that its ti
 
 test("append refused, nothing moved: it decides nothing, the same record is sent again", () => {
   const { rig, flight } = createRig().settling();
-  const reading = rig.step({ type: "refused", token: flight.token });
+  const reading = rig.feed({ type: "refused", token: flight.token });
   assert.deepEqual(typesOf(rig.last(reading, rig.tip())), []);
   assert.deepEqual(one(rig.wait(10), "append"), flight);
 });
 
 test("append refused, ours is in the lane and another record after it: answered, then fenced", () => {
   const { rig, flight } = createRig().settling();
-  const reading = rig.step({ type: "refused", token: flight.token });
+  const reading = rig.feed({ type: "refused", token: flight.token });
   const theirs = stored(3, { ...recordOf(other, 3), epoch: 9 });
   const effects = rig.range(rig.last(reading, theirs), rig.tip(), { seq: 2, atMs: 0, bytes: flight.bytes });
   assert.deepEqual(typesOf(effects), ["reply", "close", "cold"]);
@@ -197,12 +197,12 @@ test("append refused, ours is in the lane and another record after it: answered,
 test("append refused, another record took its place: its calls go to the new owner", () => {
   const { rig, flight } = createRig().settling();
   rig.invoke(readOf(3));
-  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [2, 3]);
+  assertForwards(rig, showFence(rig, rig.feed({ type: "refused", token: flight.token })), [2, 3]);
 });
 
 test("append refused, releasing: settle; fenced means cold", () => {
   const { rig, release } = createRig().releasing();
-  assert.deepEqual(typesOf(showFence(rig, rig.step({ type: "refused", token: release.token }))), [
+  assert.deepEqual(typesOf(showFence(rig, rig.feed({ type: "refused", token: release.token }))), [
     "close",
     "cold",
   ]);
@@ -229,13 +229,13 @@ test("no answer in time, releasing: send again", () => {
 test("fenced, held: the calls go to the owner", () => {
   const rig = createRig().held();
   const flight = one(rig.turned(1), "append");
-  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [1]);
+  assertForwards(rig, showFence(rig, rig.feed({ type: "refused", token: flight.token })), [1]);
 });
 
 test("fenced, outcome unknown: a call without an id is not run again, the others are", () => {
   const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
   rig.invoke(callOf(3));
-  const reading = rig.step({ type: "refused", token: flight.token });
+  const reading = rig.feed({ type: "refused", token: flight.token });
   const late = stored(9, { ...recordOf(other, 9), epoch: 9 });
   const effects = rig.range(rig.last(reading, late), late);
   assert.deepEqual(typesOf(effects), ["fail", "close", "cold", "readLast"]);
@@ -245,7 +245,7 @@ test("fenced, outcome unknown: a call without an id is not run again, the others
 
 test("fenced, definitely not committed: a call without an id goes to the new owner too", () => {
   const { rig, flight } = createRig().settling(callOf(2, { id: undefined }));
-  assertForwards(rig, showFence(rig, rig.step({ type: "refused", token: flight.token })), [2]);
+  assertForwards(rig, showFence(rig, rig.feed({ type: "refused", token: flight.token })), [2]);
 });
 
 test("lease not valid, owner: reads wait; renewed in time: as before", () => {
@@ -254,7 +254,7 @@ test("lease not valid, owner: reads wait; renewed in time: as before", () => {
   rig.invoke(readOf(2));
   assert.deepEqual(typesOf(rig.read(2)), []);
   rig.world.valid = true;
-  assert.deepEqual(typesOf(rig.step({ type: "leases" })), ["reply"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "leases" })), ["reply"]);
 });
 
 test("lease ended, owner: held under the new incarnation, and reads wait for the new claim", () => {
@@ -276,24 +276,24 @@ test("lease ended, settling: a record of the old incarnation is committed, but i
 
 test("reconnect, held: the tip is verified before the claim", () => {
   const rig = createRig().held();
-  rig.step({ type: "connection", up: false });
+  rig.feed({ type: "connection", up: false });
   assert.deepEqual(typesOf(rig.turned(1)), []);
-  const reading = rig.step({ type: "connection", up: true });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(typesOf(rig.last(reading)), ["append"]);
 });
 
 test("reconnect, settling: verify, then send again at once", () => {
   const { rig, flight } = createRig().settling();
-  rig.step({ type: "connection", up: false });
+  rig.feed({ type: "connection", up: false });
   assert.deepEqual(typesOf(rig.wait(5000)), []);
-  const reading = rig.step({ type: "connection", up: true });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(one(rig.last(reading, rig.tip()), "append"), flight);
 });
 
 test("reconnect, releasing: verify, then send again", () => {
   const { rig, release } = createRig().releasing();
-  rig.step({ type: "connection", up: false });
-  const reading = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(one(rig.last(reading, rig.tip()), "append"), release);
 });
 
@@ -302,15 +302,15 @@ test("reconnect, a claim for readers in flight: verify, then send again", () => 
   const own = stored(1, recordOf(me, 1));
   const claim = rig.range(rig.last(rig.invoke(readOf(1)), own), own);
   rig.read(1);
-  rig.step({ type: "connection", up: false });
-  const reading = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(one(rig.last(reading, own), "append"), one(claim, "append"));
 });
 
 test("reconnect while a fold is made: verify, though nobody waits, and the fold goes on", () => {
   const rig = createRig({ folds: { ...foldBoundsOf(true), foldRecordsMax: 1 } }).owner();
-  rig.step({ type: "connection", up: false });
-  const reading = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(typesOf(rig.last(reading, rig.tip())), []);
   assert.deepEqual(typesOf(rig.cut()), ["append"]);
 });
@@ -318,8 +318,8 @@ test("reconnect while a fold is made: verify, though nobody waits, and the fold 
 test("reconnect, verifying: again; an answer to the query before is nothing", () => {
   const rig = createRig().verifying();
   const before = rig.invoke(callOf(2));
-  rig.step({ type: "connection", up: false });
-  const reading = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const reading = rig.feed({ type: "connection", up: true });
   assert.deepEqual(typesOf(reading), ["readLast"]);
   assert.deepEqual(typesOf(rig.last(before, rig.tip())), []);
   assert.deepEqual(typesOf(rig.last(reading, rig.tip())), ["run"]);
@@ -354,13 +354,13 @@ test("our last record was replaced and others follow, verifying: fenced with an 
 test("idle, held: the memory is dropped", () => {
   const rig = createRig();
   rig.empty(rig.invoke(callOf(1)));
-  rig.step({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller", hasBegun: true });
-  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["close", "cold"]);
+  rig.feed({ type: "dropped", activation: rig.activation.number, call: 1, why: "caller", hasBegun: true });
+  assert.deepEqual(typesOf(rig.feed({ type: "sleep" })), ["close", "cold"]);
 });
 
 test("idle, owner: cut, fold with release; a wake then reads one record", () => {
   const rig = createRig().owner();
-  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), ["cut"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "sleep" })), ["cut"]);
   const release = rig.cut();
   const asleep = rig.accept(release);
   assert.deepEqual(typesOf(asleep), ["trimAsleep", "close", "cold"]);
@@ -374,13 +374,13 @@ test("idle, owner: cut, fold with release; a wake then reads one record", () => 
 
 test("idle, settling: the session sleeps after its append is settled", () => {
   const { rig, flight } = createRig().settling();
-  assert.deepEqual(typesOf(rig.step({ type: "sleep" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "sleep" })), []);
   assert.deepEqual(typesOf(rig.accept([flight])), ["reply", "cut"]);
 });
 
 test("idle, verifying: first the verification", () => {
   const rig = createRig().verifying();
-  const reading = rig.step({ type: "sleep" });
+  const reading = rig.feed({ type: "sleep" });
   assert.deepEqual(typesOf(reading), ["readLast"]);
   assert.deepEqual(typesOf(rig.last(reading, rig.tip())), ["cut"]);
 });
@@ -392,7 +392,7 @@ test("a session of this incarnation whose memory was dropped is claimed again, n
 });
 
 const rejected = (rig: Rig, effects: readonly LaneEffect[]): LaneEffect[] =>
-  rig.step({ type: "rejected", token: one(effects, "append").token, why: "no space left" });
+  rig.feed({ type: "rejected", token: one(effects, "append").token, why: "no space left" });
 
 test("an append that the store rejects: its callers hear it at once, and the session can still be read", () => {
   const rig = createRig().owner();
@@ -423,7 +423,7 @@ test("one rejected append after the other: the session can still be read", () =>
       delta: sixteen(1),
       answer: sixteen(2),
     } as const;
-    rejected(rig, rig.step({ ...turned, turn: number > 2 ? 1 : 2, canonicalHash: undefined, sends: [] }));
+    rejected(rig, rig.feed({ ...turned, turn: number > 2 ? 1 : 2, canonicalHash: undefined, sends: [] }));
   }
   rig.range(rig.last(rig.invoke(readOf(9)), last), last);
   assert.deepEqual(typesOf(rig.read(9, 0)), ["reply"]);
@@ -431,7 +431,7 @@ test("one rejected append after the other: the session can still be read", () =>
 
 test("an append that was sent twice and is then rejected is settled: the first copy may be in the lane", () => {
   const { rig, flight } = createRig().settling();
-  assert.deepEqual(typesOf(rig.step({ type: "rejected", token: flight.token, why: "no space left" })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "rejected", token: flight.token, why: "no space left" })), []);
   assert.equal(rig.phase, "settling");
 });
 
@@ -439,9 +439,9 @@ test("an append that is rejected after the connection was lost is settled: what 
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   const flight = rig.turned(2);
-  rig.step({ type: "connection", up: false });
+  rig.feed({ type: "connection", up: false });
   assert.deepEqual(typesOf(rejected(rig, flight)), []);
-  const reading = rig.step({ type: "connection", up: true });
+  const reading = rig.feed({ type: "connection", up: true });
   const again = rig.last(reading, rig.tip());
   assert.deepEqual(typesOf(again), ["append"]);
   assert.deepEqual(one(rig.accept(again), "reply").call, 2);
@@ -467,7 +467,7 @@ test("the last record cannot be read, verifying: nobody is served, and the calls
 test("our record cannot be read, settling: the session is closed once, as one that cannot be read", () => {
   const { rig, flight } = createRig().settling();
   const [own, fence] = [rig.tip(), rig.fence()];
-  const reading = rig.last(rig.step({ type: "refused", token: flight.token }), fence);
+  const reading = rig.last(rig.feed({ type: "refused", token: flight.token }), fence);
   assert.equal(one(reading, "readRange").leader, true);
   const effects = rig.range(reading, { ...own, bytes: new Uint8Array(40) }, fence);
   assert.deepEqual(typesOf(effects), ["incident", "close", "cold", "fail", "cold"]);
@@ -480,7 +480,7 @@ test("a failed turn is joined by nobody; when it must run again, calls under its
   rig.invoke(callOf(3));
   assert.deepEqual(typesOf(rig.failed(3)), []); // its error waits for the turn that it has seen
   const [own, fence] = [rig.tip(), rig.fence()];
-  const reading = rig.last(rig.step({ type: "refused", token: flight.token }), fence);
+  const reading = rig.last(rig.feed({ type: "refused", token: flight.token }), fence);
   const waking = rig.range(reading, own, fence);
   rig.invoke(callOf(4, { id: callOf(3).id }));
   // who took the place is gone, and the session comes back
@@ -502,8 +502,8 @@ test("a session that could still be read is claimed again once the connection wa
   const last = rig.tip();
   rig.invoke(callOf(2));
   rejected(rig, rig.turned(2));
-  rig.step({ type: "connection", up: false });
-  rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  rig.feed({ type: "connection", up: true });
   const opened = rig.range(rig.last(rig.invoke(readOf(3)), last), last);
   assert.deepEqual(typesOf(opened), ["open", "run", "append"]);
 });
@@ -515,7 +515,7 @@ test("answers that wait when the lease ends go out under a new claim", () => {
   assert.deepEqual(typesOf(rig.read(4, 0)), []);
   rig.world.valid = true;
   rig.world.incarnation = "c".repeat(32);
-  const claim = rig.step({ type: "leases" });
+  const claim = rig.feed({ type: "leases" });
   assert.deepEqual(typesOf(claim), ["append"]);
   assert.deepEqual(typesOf(rig.accept(claim)), ["owned", "reply"]);
 });
@@ -523,7 +523,7 @@ test("answers that wait when the lease ends go out under a new claim", () => {
 test("what took the place of a session's first record is looked for from the start of the lane", () => {
   const rig = createRig().held();
   const { token } = one(rig.turned(1), "append");
-  const reading = rig.last(rig.step({ type: "refused", token }), stored(5, recordOf(other, 2)));
+  const reading = rig.last(rig.feed({ type: "refused", token }), stored(5, recordOf(other, 2)));
   assert.equal(one(reading, "readRange").from, 1);
   const rows = [stored(1, recordOf(other, 1)), stored(5, recordOf(other, 2, recordOf(other, 1).rid))];
   assert.deepEqual(typesOf(rig.range(reading, ...rows)), ["close", "cold", "readLast"]);
@@ -533,8 +533,8 @@ test("an append that was sent before the connection was lost and is then rejecte
   const rig = createRig().owner();
   rig.invoke(callOf(2));
   rig.turned(2);
-  rig.step({ type: "connection", up: false });
-  const again = rig.last(rig.step({ type: "connection", up: true }), rig.tip());
+  rig.feed({ type: "connection", up: false });
+  const again = rig.last(rig.feed({ type: "connection", up: true }), rig.tip());
   assert.deepEqual(typesOf(again), ["append"]);
   assert.deepEqual(typesOf(rejected(rig, again)), []);
 });
@@ -544,6 +544,6 @@ test("what memory says that was dropped changes nothing in the next", () => {
   rig.invoke(readOf(4));
   const before = rig.activation.number - 1;
   const read = { type: "read", activation: before, call: 4, after: 0, answer: sixteen(4) } as const;
-  assert.deepEqual(typesOf(rig.step(read)), []);
+  assert.deepEqual(typesOf(rig.feed(read)), []);
   assert.deepEqual(typesOf(rig.read(4, 0)), ["reply"]);
 });

@@ -13,7 +13,7 @@ const once = (id: string, ms: number): Send => timer(id, { type: "in", ms });
 const cancel = (id: string): Send => timer(id, { type: "never" });
 
 const rung = (rig: Rig, effects: readonly LaneEffect[], seq = 50): LaneEffect[] =>
-  rig.step({ type: "rung", token: one(effects, "ring").token, seq });
+  rig.feed({ type: "rung", token: one(effects, "ring").token, seq });
 
 /** Call `call` sets timers, and its record is accepted. */
 function setting(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[] {
@@ -25,7 +25,7 @@ function setting(rig: Rig, call: number, ...sends: readonly Send[]): LaneEffect[
 /** Everything that is on its way is told: the letter is over. */
 const over = (rig: Rig, effects: readonly LaneEffect[]): LaneEffect[] =>
   all(effects, "deliver").flatMap(({ activation, letter: { n } }) =>
-    rig.step({ type: "delivered", activation, n, failure: undefined, isNobodyThere: false }),
+    rig.feed({ type: "delivered", activation, n, failure: undefined, isNobodyThere: false }),
   );
 
 function recordIn(effects: readonly LaneEffect[]) {
@@ -62,7 +62,7 @@ test("the bell rings before the record with a timer is sent", () => {
 test("a session with a timer falls asleep when its bell says at which time it is due, and that bell stays", () => {
   const rig = createRig().owner();
   setting(rig, 2, once("late", 90_000), once("soon", 60_000));
-  const asked = rig.step({ type: "sleep" });
+  const asked = rig.feed({ type: "sleep" });
   const { dueMs } = one(asked, "ring");
   assert.equal(dueMs, 61_000);
   assert.deepEqual(typesOf(rig.cut()), [], "what is rung says: at once");
@@ -79,12 +79,12 @@ test("a session with a timer falls asleep when its bell says at which time it is
 test("who has found a bell takes it away when a session with timers has rung a newer one", () => {
   const rig = createRig().owner();
   setting(rig, 2, once("a", 60_000));
-  const ordered = rig.step({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) });
+  const ordered = rig.feed({ type: "control", call: callOf(3, { type: "deliver", id: undefined }) });
   // another node may have rung after our bell
   assert.deepEqual(typesOf(ordered), ["ring"]);
   const done = rung(rig, ordered, 70);
   assert.equal(one(done, "done").call, 3);
-  const again = rig.step({ type: "control", call: callOf(4, { type: "deliver", id: undefined }) });
+  const again = rig.feed({ type: "control", call: callOf(4, { type: "deliver", id: undefined }) });
   assert.deepEqual(typesOf(again), ["ring"]);
 });
 
@@ -204,7 +204,7 @@ test("the books of the worker say what is left of messages, timers and bytes", (
 test("a session that ends forgets its timers", () => {
   const rig = createRig().owner();
   setting(rig, 2, once("a", 500));
-  const ended = rig.step({ type: "control", call: callOf(3, { type: "end" }) });
+  const ended = rig.feed({ type: "control", call: callOf(3, { type: "end" }) });
   assert.equal(one(ended, "append").gone, true);
   assert.equal(one(rig.accept(ended), "unring").seq, 50);
 });
@@ -213,7 +213,7 @@ test("a timer that is due while its session ends does not ring any more", () => 
   const rig = createRig().owner();
   setting(rig, 2, once("a", 500));
   rig.invoke(callOf(3));
-  assert.deepEqual(rig.step({ type: "control", call: callOf(4, { type: "end" }) }), []);
+  assert.deepEqual(rig.feed({ type: "control", call: callOf(4, { type: "end" }) }), []);
   assert.deepEqual(rig.wait(600, "outbox"), []);
   const ended = rig.accept(rig.turned(3));
   assert.equal(one(ended, "append").gone, true);

@@ -60,7 +60,7 @@ export type Standing =
   | { readonly type: "ended"; readonly successor: Incarnation | undefined };
 
 /**
- * The node at the instant of a step. The host makes it fresh for every event: times read before the event
+ * The node at the instant of a pass. The host makes it fresh for every event: times read before the event
  * arrived would be those of before a pause. Functions answer from memory.
  */
 export interface World {

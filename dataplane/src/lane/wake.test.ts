@@ -137,7 +137,7 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
   const reading = wake(rig, fold);
   assert.deepEqual(one(reading, "readPages").names, [{ epoch: 1, index: 4, hash: sixteen(4) }]);
   const answer = (effects: readonly LaneEffect[], page: Uint8Array | undefined): LaneEffect[] =>
-    rig.step({ type: "pages", token: one(effects, "readPages").token, pages: [page] });
+    rig.feed({ type: "pages", token: one(effects, "readPages").token, pages: [page] });
   assert.deepEqual(typesOf(answer(reading, undefined)), []);
   const again = rig.last(rig.wait(100, "wake"), fold);
   assert.deepEqual(one(answer(again, sixteen(8)), "open").image.pages, [sixteen(8)]);
@@ -146,22 +146,22 @@ test("pages are read at a wake; a missing one is a reason to look again", () => 
 test("a store that does not answer is asked again until nobody waits any more", () => {
   const rig = createRig();
   const reading = rig.invoke(callOf(1));
-  assert.deepEqual(typesOf(rig.step({ type: "store_failed", token: one(reading, "readLast").token })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "store_failed", token: one(reading, "readLast").token })), []);
   assert.deepEqual(typesOf(rig.wait(100, "wake")), ["readLast"]);
-  assert.deepEqual(typesOf(rig.step({ type: "abandon", call: 1, why: "deadline" })), ["fail", "cold"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "abandon", call: 1, why: "deadline" })), ["fail", "cold"]);
 });
 
 test("nothing is read while the connection is down", () => {
   const rig = createRig({ connected: false });
   assert.deepEqual(typesOf(rig.invoke(callOf(1))), []);
-  assert.deepEqual(typesOf(rig.step({ type: "connection", up: true })), ["readLast"]);
+  assert.deepEqual(typesOf(rig.feed({ type: "connection", up: true })), ["readLast"]);
 });
 
 test("what was asked on a connection that is lost is asked again on the next", () => {
   const rig = createRig();
   const stale = rig.invoke(callOf(1));
-  rig.step({ type: "connection", up: false });
-  const asked = rig.step({ type: "connection", up: true });
+  rig.feed({ type: "connection", up: false });
+  const asked = rig.feed({ type: "connection", up: true });
   assert.deepEqual(typesOf(asked), ["readLast"]);
   assert.deepEqual(typesOf(rig.last(stale)), []);
   assert.deepEqual(typesOf(rig.empty(asked)), ["open", "run"]);
@@ -195,7 +195,7 @@ test("a record that was written after other bytes than those before it: the sess
 test("a call that comes back while the session wakes does not put the wake off", () => {
   const rig = createRig();
   const reading = rig.invoke(callOf(1));
-  rig.step({ type: "undelivered", call: callOf(2), incarnation: other });
+  rig.feed({ type: "undelivered", call: callOf(2), incarnation: other });
   assert.deepEqual(typesOf(rig.empty(reading)), ["open", "run", "run"]);
 });
 
@@ -210,7 +210,7 @@ test("the session of another incarnation whose lease lives is not claimed", () =
 
 /** No last record; then what the leader finds of the session. */
 const traces = (rig: Rig, effects: readonly LaneEffect[], found: Traces): LaneEffect[] =>
-  rig.step({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
+  rig.feed({ type: "traces", token: one(rig.last(effects), "readTraces").token, found });
 
 test("a lane without a last record is empty only when nothing else of the session is there", () => {
   const rig = createRig();
@@ -251,7 +251,7 @@ test("readers of a session that is not born leave nothing, and need no lease", (
   rig.world.valid = false;
   const asked = rig.last(rig.invoke(readOf(1)));
   rig.invoke(readOf(2)); // comes after the proof has begun
-  const opened = rig.step({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
+  const opened = rig.feed({ type: "traces", token: one(asked, "readTraces").token, found: "nothing" });
   assert.deepEqual(typesOf(opened), ["open", "run"]);
   assert.equal(rig.phase, "unborn");
   const effects = rig.read(1, 0);
@@ -264,7 +264,7 @@ test("a writer and an order that come while an unborn session is read wait for i
   const rig = createRig();
   rig.empty(rig.invoke(readOf(1)));
   assert.deepEqual(typesOf(rig.invoke(callOf(2))), []);
-  assert.deepEqual(typesOf(rig.step({ type: "control", call: callOf(3, { type: "end" }) })), []);
+  assert.deepEqual(typesOf(rig.feed({ type: "control", call: callOf(3, { type: "end" }) })), []);
   assert.deepEqual(typesOf(rig.read(1, 0)), ["reply", "close", "cold", "readLast"]);
 });
 

@@ -7,7 +7,7 @@ export class Alone {
   readonly #waiting = new Map<number, () => void>();
   readonly #later: (act: () => void) => void;
 
-  /** `later`: calls after the step that is at work. */
+  /** `later`: calls after the pass that is at work. */
   constructor(later: (act: () => void) => void) {
     this.#later = later;
   }

@@ -28,7 +28,7 @@ export interface Performing {
   readonly dispatch: (hosted: Hosted, event: LaneEvent) => void;
   /** What its worker says. */
   readonly hear: (hosted: Hosted, event: WorkerEvent | AsideMessage) => void;
-  /** What handlers asked and may leave: delivered after the step, whose own effects come first. */
+  /** What handlers asked and may leave: delivered after the pass, whose own effects come first. */
   readonly leaving: LiveCall[];
   /** Letters that go: the same. */
   readonly posted: Posted[];
@@ -59,7 +59,7 @@ type OpenFailed = Extract<LaneEvent, { type: "open_failed" }>;
 const nothing = new Uint8Array(0);
 
 /**
- * Performs the effects of one step, in their order. An opening that is refused is returned, for the step
+ * Performs the effects of one pass, in their order. An opening that is refused is returned, for the pass
  * after this one; the appends of this one are left out then: there is no claim for what is not opened here,
  * and an append may always get lost.
  */

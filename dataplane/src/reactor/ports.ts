@@ -240,7 +240,7 @@ export interface Ports {
 
 /** What lanes may ask while they decide. */
 export interface HostWorld extends World {
-  /** Reads the clock for the step that follows: its times stay until the next one. */
+  /** Reads the clock for the pass that follows: its times stay until the next one. */
   refresh(): void;
 }
 

@@ -12,13 +12,13 @@ import {
   type Submit,
 } from "../call/index.ts";
 import {
+  feedLane,
   isDueSoon,
   isIdle,
   type Lane,
   type LaneEvent,
   letterQueueMs,
   retryAfterMs,
-  stepLane,
 } from "../lane/index.ts";
 import { Alone } from "./alone.ts";
 import { checkTarget, takeAsk, takeOwn } from "./asks.ts";
@@ -62,8 +62,8 @@ export class Reactor {
   readonly #options: ReactorOptions;
   readonly #hosted = new Map<SessionToken, Hosted>();
   readonly #performing: Performing;
-  /** Steps at work: one lane's may answer what another one waits for. */
-  #steps = 0;
+  /** Passes at work: one lane's may answer what another one waits for. */
+  #passes = 0;
   /** What became of letters meanwhile. */
   readonly #told: (() => void)[] = [];
   /** Told when nothing is in memory any more; there from the beginning of a drain. */
@@ -86,7 +86,7 @@ export class Reactor {
       owned: new Set(),
       leaving: [],
       posted: [],
-      dispatch: (hosted, event) => this.#step(hosted, event),
+      dispatch: (hosted, event) => this.#feed(hosted, event),
       hear: (hosted, event) => this.#hear(hosted, event),
       deliver: (live, unreached) => this.#deliver(live, unreached),
     };
@@ -131,7 +131,7 @@ export class Reactor {
 
   /** Something that every lane must know before anything else happens. */
   dispatchAll(event: LaneEvent): void {
-    for (const hosted of this.#hosted.values()) this.#step(hosted, event);
+    for (const hosted of this.#hosted.values()) this.#feed(hosted, event);
   }
 
   /**
@@ -160,7 +160,7 @@ export class Reactor {
     }
     for (const activation of activations) {
       const hosted = this.#performing.opened.get(activation);
-      if (hosted !== undefined) this.#step(hosted, { type: "worker_lost", activation, begun });
+      if (hosted !== undefined) this.#feed(hosted, { type: "worker_lost", activation, begun });
     }
   }
 
@@ -185,12 +185,12 @@ export class Reactor {
     const hosted = this.#hosted.get(token);
     if (hosted === undefined) return Promise.resolve();
     if (hosted.activation === undefined) {
-      this.#step(hosted, { type: "sleep" }); // it keeps its place no longer
+      this.#feed(hosted, { type: "sleep" }); // it keeps its place no longer
       return Promise.resolve();
     }
     return new Promise((resolve) => {
       hosted.onCold.push(resolve);
-      this.#step(hosted, { type: "sleep" });
+      this.#feed(hosted, { type: "sleep" });
     });
   }
 
@@ -211,7 +211,7 @@ export class Reactor {
         this.#drained !== undefined ||
         (nowMs - hosted.usedMs >= hosted.agent.idleMs &&
           !isDueSoon(hosted.lane, this.#options.world.storeMs));
-      if (hosted.calls === 0 && isIdleNow) this.#step(hosted, { type: "sleep" });
+      if (hosted.calls === 0 && isIdleNow) this.#feed(hosted, { type: "sleep" });
     }
   }
 
@@ -244,7 +244,7 @@ export class Reactor {
     if (event.type === "check") checkTarget(this.#performing, hosted, event);
     else if (event.type === "own") this.#own(hosted, event);
     else if (event.type === "ask") takeAsk(this.#performing, hosted, event, this.#options.world.unique());
-    else this.#step(hosted, event);
+    else this.#feed(hosted, event);
   }
 
   #own(hosted: Hosted, event: OwnMessage): void {
@@ -302,8 +302,8 @@ export class Reactor {
     hosted.calls += 1;
     hosted.granted = devices ?? hosted.granted;
     if (unreached !== undefined)
-      this.#step(hosted, { type: "undelivered", call: head, incarnation: unreached });
-    else this.#step(hosted, { type: head.type === "invoke" ? "invoke" : "control", call: head });
+      this.#feed(hosted, { type: "undelivered", call: head, incarnation: unreached });
+    else this.#feed(hosted, { type: head.type === "invoke" ? "invoke" : "control", call: head });
     hosted.usedMs = this.#options.world.monotonicMs;
   }
 
@@ -320,7 +320,7 @@ export class Reactor {
   #giveUp(hosted: Hosted, { call }: LiveCall, answer: Failed): void {
     const { number } = call.head;
     this.#performing.calls.answer(number, answer);
-    this.#step(hosted, { type: "abandon", call: number, why: "deadline" });
+    this.#feed(hosted, { type: "abandon", call: number, why: "deadline" });
   }
 
   /** Another node watches the deadline of what was passed to it, and knows better what became of it. */
@@ -335,7 +335,7 @@ export class Reactor {
     if (calls.get(number) === undefined) return;
     if (stage === "here") {
       const hosted = this.#hosted.get(call.token);
-      if (hosted !== undefined) this.#step(hosted, { type: "abandon", call: number, why });
+      if (hosted !== undefined) this.#feed(hosted, { type: "abandon", call: number, why });
       return;
     }
     takeBack?.(why);
@@ -347,23 +347,23 @@ export class Reactor {
    * What the lane wants done is done before anything else happens; only then it hears of an opening that was
    * refused.
    */
-  #step(hosted: Hosted, event: LaneEvent): void {
+  #feed(hosted: Hosted, event: LaneEvent): void {
     const { world } = this.#options;
-    this.#steps += 1;
+    this.#passes += 1;
     try {
       world.refresh();
-      const refused = performAll(this.#performing, hosted, stepLane(hosted.lane, event, world));
+      const refused = performAll(this.#performing, hosted, feedLane(hosted.lane, event, world));
       if (refused === undefined) {
         this.#letAsksGo();
         this.#letLettersGo();
         this.#forgetIdle(hosted);
       } else {
-        this.#step(hosted, refused);
+        this.#feed(hosted, refused);
       }
     } finally {
-      this.#steps -= 1; // also of a thread that says what cannot be: the node goes on
+      this.#passes -= 1; // also of a thread that says what cannot be: the node goes on
     }
-    if (this.#steps > 0) return;
+    if (this.#passes > 0) return;
     for (let tell = this.#told.shift(); tell !== undefined; tell = this.#told.shift()) tell();
   }
 
@@ -389,7 +389,7 @@ export class Reactor {
     for (let one = posted.shift(); one !== undefined; one = posted.shift()) this.#post(one);
   }
 
-  /** As a call like any other; what becomes of it is told once, after the step that it came to an end in. */
+  /** As a call like any other; what becomes of it is told once, after the pass that it came to an end in. */
   #post({ activation, source, letter, isGivenUp, isSuspect, from }: Posted): void {
     const { ports, world, timers } = this.#options;
     const { namespace, agent: sender, key } = from.name;
@@ -403,9 +403,9 @@ export class Reactor {
       const told = (): void => {
         const hosted = this.#hosted.get(from.token);
         const event = { type: "delivered", activation, n: letter.n, failure, isNobodyThere } as const;
-        if (hosted !== undefined) this.#step(hosted, event);
+        if (hosted !== undefined) this.#feed(hosted, event);
       };
-      if (this.#steps > 0) this.#told.push(told);
+      if (this.#passes > 0) this.#told.push(told);
       else told();
     };
     if (this.#drained !== undefined) return tell(closing());

@@ -1,2 +1,2 @@
-export { openTurn, stepTurn, type Turn } from "./turn.ts";
+export { feedTurn, openTurn, type Turn } from "./turn.ts";
 export type * from "./types.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plainCall } from "../../test/call.ts";
 import type { CallHead } from "../call/index.ts";
-import { openTurn, readersMax, stepTurn } from "./turn.ts";
+import { feedTurn, openTurn, readersMax } from "./turn.ts";
 import type { TurnEffect, TurnEvent } from "./types.ts";
 
 const delta = Uint8Array.of(1);
@@ -29,7 +29,7 @@ const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
 function after(...events: TurnEvent[]): TurnEffect[] {
   const turn = openTurn(7);
   let effects: TurnEffect[] = [];
-  for (const event of events) effects = stepTurn(turn, event, 0);
+  for (const event of events) effects = feedTurn(turn, event, 0);
   return effects;
 }
 
@@ -90,14 +90,14 @@ test("more than readersMax readers wait", () => {
 
 test("a queued call whose deadline passed is dropped before any work", () => {
   const turn = openTurn(7);
-  stepTurn(turn, run(write(1)), 0);
-  stepTurn(turn, run(write(2, 50)), 0);
-  assert.deepEqual(stepTurn(turn, succeeded(1), 50), [
+  feedTurn(turn, run(write(1)), 0);
+  feedTurn(turn, run(write(2, 50)), 0);
+  assert.deepEqual(feedTurn(turn, succeeded(1), 50), [
     { type: "apply", call: 1 },
     turned(1, 1),
     dropped(2, "deadline"),
   ]);
-  assert.deepEqual(stepTurn(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
+  assert.deepEqual(feedTurn(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
 });
 
 test("a queued call whose caller went away is dropped before any work", () => {

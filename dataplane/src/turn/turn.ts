@@ -43,7 +43,7 @@ export function openTurn(activation: number): Turn {
 }
 
 /** `nowMs`: monotonic milliseconds of this thread, by which the deadlines of its calls count. */
-export function stepTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffect[] {
+export function feedTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffect[] {
   const out: TurnEffect[] = [];
   if (turn.closed) return out;
   switch (event.type) {

@@ -29,7 +29,7 @@ import {
   type StepAnswer,
 } from "../call/index.ts";
 import type { BegunWriter, SessionMessage } from "../threads/index.ts";
-import { openTurn, stepTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
+import { feedTurn, openTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
 import { Asks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context, type TurnHost } from "./context.ts";
@@ -171,7 +171,7 @@ export class WorkerActivation {
   /** The call is known before the machine hears of it: it may start the handler in this very step. */
   run(call: SessionCall): void {
     this.#calls.set(call.head.number, { call, mark: undefined });
-    this.#step({ type: "run", call: call.head });
+    this.#feed({ type: "run", call: call.head });
   }
 
   /** What the call means, however it is written. */
@@ -181,7 +181,7 @@ export class WorkerActivation {
   }
 
   cancel(call: number, why: AbandonReason): void {
-    this.#step({ type: "cancel", call, why });
+    this.#feed({ type: "cancel", call, why });
   }
 
   /** What a handler asked of another session is answered. */
@@ -205,20 +205,20 @@ export class WorkerActivation {
   }
 
   cut(): void {
-    this.#step({ type: "cut" });
+    this.#feed({ type: "cut" });
   }
 
   close(): void {
     this.#workflows?.close();
-    this.#step({ type: "close" });
+    this.#feed({ type: "close" });
     for (const call of this.#running.keys()) this.#end(call);
     for (const call of this.#calls.keys()) this.#forget(call);
     const { name, log } = this.#options;
     log.settle({ agent: name.agent, key: name.key });
   }
 
-  #step(event: TurnEvent): void {
-    for (const effect of stepTurn(this.#turn, event, this.#options.world.monotonicMs()))
+  #feed(event: TurnEvent): void {
+    for (const effect of feedTurn(this.#turn, event, this.#options.world.monotonicMs()))
       this.#perform(effect);
   }
 
@@ -463,7 +463,7 @@ export class WorkerActivation {
     }
     // A reader's view has nothing to commit.
     if (!("commit" in scope)) {
-      this.#step({
+      this.#feed({
         type: "succeeded",
         call: number,
         delta: noBytes,
@@ -483,7 +483,7 @@ export class WorkerActivation {
     // Only a call with an id can be sent again, and its repetition is told from another call by this hash.
     const canonical = call.head.id === undefined ? undefined : canonicalHash(handler, call);
     this.#room.take(sends);
-    this.#step({
+    this.#feed({
       type: "succeeded",
       call: number,
       delta,
@@ -540,7 +540,7 @@ export class WorkerActivation {
   }
 
   #throw(call: number, answer: Failed): void {
-    this.#step({ type: "threw", call, answer: encodeFailed(answer) });
+    this.#feed({ type: "threw", call, answer: encodeFailed(answer) });
     this.#end(call);
   }
 

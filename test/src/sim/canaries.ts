@@ -52,7 +52,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   answerAfterCommit: {
     patches: [
       lane(
-        "step",
+        "pass",
         "return turned(at, activation, event);",
         `turned(at, activation, event);
         const work = activation.turns.jobs.get(event.call);
@@ -103,7 +103,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
    * a read.
    */
   claimAfterReturn: {
-    patches: [lane("step", "activation.tip.incarnation !== world.incarnation", "false")],
+    patches: [lane("pass", "activation.tip.incarnation !== world.incarnation", "false")],
     finds: /^stale read/,
     options: { faults: { pauses: 5, disconnects: 0, lost: 0, slow: 0 }, plan: { reads: 16, writes: 12 } },
   },
@@ -114,8 +114,8 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "settle",
-        "else retryLater(step, activation, undecidedMs);",
-        'else drop(step, activation, "fenced", "nothing");',
+        "else retryLater(pass, activation, undecidedMs);",
+        'else drop(pass, activation, "fenced", "nothing");',
       ),
     ],
     finds: /^effect \d+ happened twice/,
@@ -371,7 +371,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   letterOverAtCommit: {
     patches: [
       lane(
-        "step",
+        "pass",
         "return turned(at, activation, event);",
         `turned(at, activation, event);
         const work = activation.turns.jobs.get(event.call);
@@ -415,7 +415,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       lane(
         "delivery",
         "    giveUp(target, failure);\n    makeReady(outbox, target);",
-        "    bury(step, activation, target, failure);",
+        "    bury(pass, activation, target, failure);",
       ),
     ],
     finds: /was taken, and is given up|is taken after it was given up/,

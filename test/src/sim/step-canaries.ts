@@ -10,7 +10,7 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
         "if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);",
         `if (bytes <= turnJournalBytesMax) {
     addDone(journals, done, number);
-    return answer(step, activation, number, { type: "result", result });
+    return answer(pass, activation, number, { type: "result", result });
   }`,
       ),
     ],
@@ -33,7 +33,7 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
   },
   /** A journal ends with the record of its turn. */
   journalEndsWithTurn: {
-    patches: [lane("commit", "const ended = endedBy(step, activation, taken, seals);", "const ended = [];")],
+    patches: [lane("commit", "const ended = endedBy(pass, activation, taken, seals);", "const ended = [];")],
     finds: /outlives its turn/,
     options: { plan: { runs: 5 }, faults: { powerLosses: 0 } },
   },
@@ -48,7 +48,7 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "step-gate",
-        'if (tip.claim !== "owner" || !verification.verified || !step.world.leaseValid()) return;',
+        'if (tip.claim !== "owner" || !verification.verified || !pass.world.leaseValid()) return;',
         "",
       ),
     ],

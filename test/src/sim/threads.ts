@@ -63,7 +63,7 @@ export class Threads {
       this.#send(activation, (worker) => worker.identify(number));
     },
     cancel: (activation, call, why) =>
-      this.#send(activation, (worker) => worker.step({ type: "cancel", call, why })),
+      this.#send(activation, (worker) => worker.feed({ type: "cancel", call, why })),
     answerAsk: (activation, askId, answer) =>
       this.#send(activation, (worker) => worker.askAnswered(askId, answer)),
     recall: () => this.#options.clockwork.meet("a step that is noted is not done again"),
@@ -71,11 +71,11 @@ export class Threads {
       if (answer.type === "begin") this.#begins(activation, step, answer.idempotencyKey);
       this.#send(activation, (worker) => worker.stepAnswered(step, answer));
     },
-    cut: (activation) => this.#send(activation, (worker) => worker.step({ type: "cut" })),
+    cut: (activation) => this.#send(activation, (worker) => worker.feed({ type: "cut" })),
     close: (activation) => {
       this.#open.delete(activation);
       this.#send(activation, (worker) => {
-        worker.step({ type: "close" });
+        worker.feed({ type: "close" });
         this.#workers.delete(activation);
       });
     },
@@ -174,7 +174,7 @@ export class Threads {
     this.#send(activation, (worker) => {
       if (this.#neverAgain.has(number))
         throw new Violation(`call ${number} begins again after its worker was lost`);
-      worker.step({ type: "run", call: call.head });
+      worker.feed({ type: "run", call: call.head });
     });
   }
 

@@ -15,8 +15,8 @@ import {
 } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
+  feedTurn,
   openTurn,
-  stepTurn,
   type Turn,
   type TurnEffect,
   type TurnEvent,
@@ -54,7 +54,7 @@ export interface SimWorker {
   readonly seenAt: ReadonlyMap<number, string>;
   /** Says what the call means, however it was written. */
   identify(call: number): void;
-  step(event: TurnEvent): void;
+  feed(event: TurnEvent): void;
   /** Calls whose handlers have begun. */
   readonly begun: ReadonlySet<number>;
 }
@@ -115,7 +115,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     const ran: string[] = [];
     const end = (asked?: Told, failure?: Failure): void =>
       options.run(() => {
-        if (runs.get(call) === run) step(endOf({ ...ended, asked, failure, ran }));
+        if (runs.get(call) === run) feed(endOf({ ...ended, asked, failure, ran }));
       });
     if (isRun(operation)) {
       const isOn = (): boolean => runs.get(call) === run;
@@ -126,8 +126,8 @@ export function createWorker(options: WorkerOptions): SimWorker {
     options.ask?.(call, asks.length - 1, seen);
   }
 
-  function step(event: TurnEvent): void {
-    for (const effect of stepTurn(turn, event, options.nowMs())) perform(effect);
+  function feed(event: TurnEvent): void {
+    for (const effect of feedTurn(turn, event, options.nowMs())) perform(effect);
   }
 
   function perform(effect: TurnEffect): void {
@@ -151,7 +151,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
   }
 
   return {
-    step,
+    feed,
     begun,
     seenAt: steps.seenAt,
     stepAnswered: steps.answered,

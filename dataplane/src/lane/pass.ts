@@ -1,4 +1,4 @@
-// One step of a lane: what happened is noted, then everything that is possible now is done.
+// One pass of a lane: what happened is noted, then everything that is possible now is done.
 import type { CallHead, Failure } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { askGate, noteAsk } from "./ask-gate.ts";
@@ -7,7 +7,7 @@ import { commit } from "./commit.ts";
 import { control } from "./control.ts";
 import { delivered, delivery } from "./delivery.ts";
 import { gate, seen, turned } from "./gate.ts";
-import type { Activation, Lane, Slice, Step, StoreReply } from "./lane.ts";
+import type { Activation, Lane, Pass, Slice, StoreReply } from "./lane.ts";
 import { drop, failWaiting, memory } from "./memory.ts";
 import { sleep } from "./orders.ts";
 import { forgetBell } from "./outbox.ts";
@@ -21,7 +21,7 @@ import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
 
 /**
- * In the order of a step: orders close the session before calls run, and the gate opens before the next
+ * In the order of a pass: orders close the session before calls run, and the gate opens before the next
  * append.
  */
 const slices: readonly Slice[] = [
@@ -42,8 +42,8 @@ const slices: readonly Slice[] = [
  * The one way in: notes what happened, then does all that is possible. Effects come in the order in which the
  * host must perform them. Throws assertions only: they are mistakes of voda's.
  */
-export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
-  const at: Step = { lane, world, out: [] };
+export function feedLane(lane: Lane, event: LaneEvent, world: World): LaneEffect[] {
+  const at: Pass = { lane, world, out: [] };
   const { activation } = lane;
   // first of all: nothing may be sent under an incarnation whose lease has ended
   if (activation !== undefined && activation.tip.incarnation !== world.incarnation) {
@@ -55,7 +55,7 @@ export function stepLane(lane: Lane, event: LaneEvent, world: World): LaneEffect
   return at.out;
 }
 
-function advance(at: Step): void {
+function advance(at: Pass): void {
   const { activation } = at.lane;
   if (activation !== undefined) {
     for (const slice of slices) {
@@ -67,7 +67,7 @@ function advance(at: Step): void {
   advanceWake(at);
 }
 
-function note(at: Step, event: LaneEvent): void {
+function note(at: Pass, event: LaneEvent): void {
   const { lane } = at;
   switch (event.type) {
     case "invoke":
@@ -128,7 +128,7 @@ function forget(lane: Lane): void {
   lane.owed = undefined;
 }
 
-function noteReply(at: Step, event: StoreReply): void {
+function noteReply(at: Pass, event: StoreReply): void {
   const { activation } = at.lane;
   // replies to what was asked before memory was dropped say nothing any more
   if (activation === undefined) wakeReplied(at, event);
@@ -152,7 +152,7 @@ type OfActivation =
           | "worker_lost";
       }
     >;
-function noteWorker(at: Step, event: OfActivation): void {
+function noteWorker(at: Pass, event: OfActivation): void {
   const { lane } = at;
   const { activation } = lane;
   // what a dropped memory still says is void
@@ -184,7 +184,7 @@ function noteWorker(at: Step, event: OfActivation): void {
   }
 }
 
-function noteConnection(at: Step, up: boolean): void {
+function noteConnection(at: Pass, up: boolean): void {
   const { lane, world } = at;
   const { activation } = lane;
   // a wake reads again on the next connection: what it was told may be of a server that has lost it since
@@ -196,7 +196,7 @@ function noteConnection(at: Step, up: boolean): void {
 }
 
 /** The other node did not get it: the call waits here until that node answers or its lease has ended. */
-function undelivered(at: Step, call: CallHead, incarnation: Incarnation): void {
+function undelivered(at: Pass, call: CallHead, incarnation: Incarnation): void {
   const { lane, world } = at;
   if (world.standing(incarnation).type === "living") lane.unreachable = incarnation;
   if (call.type === "invoke") arrive(at, call);
@@ -205,7 +205,7 @@ function undelivered(at: Step, call: CallHead, incarnation: Incarnation): void {
 }
 
 /** There is nothing here that could run the session's calls. */
-function refuseAll(at: Step, activation: Activation, failure: Failure): void {
+function refuseAll(at: Pass, activation: Activation, failure: Failure): void {
   drop(at, activation, "dropped", "unknown");
   failWaiting(at, failure);
 }

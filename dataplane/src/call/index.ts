@@ -39,8 +39,6 @@ export { type CronTime, firstCronMs, laterCronMs } from "./cron.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
-  type Again,
-  againOf,
   bytesOfSends,
   type Due,
   decodeSends,
@@ -49,7 +47,9 @@ export {
   noSends,
   outboxBytesMax,
   outboxMessagesMax,
+  type Repeat,
   readSend,
+  repeatOf,
   type Send,
   sendBytes,
   type Timing,

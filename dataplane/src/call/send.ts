@@ -32,7 +32,7 @@ export type Due =
   | { readonly type: "never" };
 
 /** From one time to the next. */
-export type Again = { readonly type: "every"; readonly ms: number } | ({ readonly type: "cron" } & CronTime);
+export type Repeat = { readonly type: "every"; readonly ms: number } | ({ readonly type: "cron" } & CronTime);
 
 /** Messages of one turn. */
 export const turnSendsMax = 1_024;
@@ -60,14 +60,16 @@ const messageBytes = ({ agent, key, method, body }: Send): number =>
  * What a timer counts against the bounds, at least what a record takes for it. One that comes again counts
  * twice, because it is there beside the letter that it was last.
  */
-export function timerBytes(timer: Send & { readonly id: string; readonly again: Again | undefined }): number {
-  const { id, again } = timer;
-  const calendar = again?.type === "cron" ? utf8Length(again.pattern) + utf8Length(again.zone) : 0;
-  return utf8Length(id) + calendar + (again === undefined ? 1 : 2) * messageBytes(timer);
+export function timerBytes(
+  timer: Send & { readonly id: string; readonly repeat: Repeat | undefined },
+): number {
+  const { id, repeat } = timer;
+  const calendar = repeat?.type === "cron" ? utf8Length(repeat.pattern) + utf8Length(repeat.zone) : 0;
+  return utf8Length(id) + calendar + (repeat === undefined ? 1 : 2) * messageBytes(timer);
 }
 
 /** When a timer is due after the first time, if it is. */
-export function againOf(due: Due): Again | undefined {
+export function repeatOf(due: Due): Repeat | undefined {
   if (due.type === "cron") return { type: due.type, pattern: due.pattern, zone: due.zone };
   return due.type === "every" ? { type: due.type, ms: due.ms } : undefined;
 }
@@ -76,7 +78,7 @@ export function againOf(due: Due): Again | undefined {
 export function sendBytes(send: Send): number {
   const { timing } = send;
   if (timing === undefined) return messageBytes(send);
-  return timerBytes({ ...send, id: timing.id, again: againOf(timing.due) });
+  return timerBytes({ ...send, id: timing.id, repeat: repeatOf(timing.due) });
 }
 
 export const bytesOfSends = (sends: readonly Send[]): number =>

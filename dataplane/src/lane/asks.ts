@@ -103,7 +103,7 @@ function idOf(
   const before = ofTurn.get(text) ?? 0;
   ofTurn.set(text, before + 1);
   const out = new ByteWriter(128);
-  writeTurn(out, work.job, incarnation);
+  writeTurnId(out, work.job, incarnation);
   out.raw(requestHash);
   out.varint(before);
   return { type: "key", id: hash(out.finish()), rawHash: requestHash, keepMs: keepMsOf(work.job) };
@@ -112,7 +112,7 @@ function idOf(
 /**
  * A turn without an id does not run again once it has asked: its number in this life tells it from others.
  */
-export function writeTurn(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
+export function writeTurnId(out: ByteWriter, { id, number }: CallHead, incarnation: string): void {
   out.text(id?.type ?? "none");
   if (id === undefined) out.text(incarnation);
   else out.raw(id.type === "key" ? id.id : id.type === "sent" ? id.source : id.client);

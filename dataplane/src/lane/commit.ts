@@ -8,7 +8,7 @@ import { rememberedAt } from "./dedupe.ts";
 import { hasDue, isBellExact, mayLeave, unring } from "./delivery.ts";
 import { boundary, countTail, foldLater, pagesOf } from "./fold.ts";
 import { acceptTurns } from "./gate.ts";
-import { journalsAt, takeJournal, turnOf } from "./journals.ts";
+import { journalsAt, takeJournal, turnIdOf } from "./journals.ts";
 import { type Activation, armAppend, isQuiet, type Pass, type Slice, type StoreReply } from "./lane.ts";
 import { drop, takeNothing } from "./memory.ts";
 import { outboxAt, takeLetters } from "./outbox.ts";
@@ -115,7 +115,7 @@ function endedBy(
 ): readonly Uint8Array[] {
   if (journals.turns.size === 0 && journals.pending.length === 0) return [];
   const jobs = [...taken.map(({ work }) => work.job), ...seals].filter(({ id }) => id !== undefined);
-  return jobs.map((job) => turnOf(lane.hash, tip.uid, job, tip.incarnation));
+  return jobs.map((job) => turnIdOf(lane.hash, tip.uid, job, tip.incarnation));
 }
 
 type Omitted = "rid" | "prev" | "prevHash" | "n" | "epoch" | "uid" | "from" | "storeMs" | "born" | "name";

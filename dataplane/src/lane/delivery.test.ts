@@ -292,7 +292,7 @@ test("attempts are counted on when the thread of the sender ends under them", ()
     const read = attempt === 1 ? rig.feed({ type: "control", call: order }) : lost;
     const letters = [{ ...send("a"), n: 1, atMs: 1_000 }];
     const { rid, n } = recordOf(me, 2);
-    const fold = recordOf(me, n, rid, { type: "fold", outbox: { done: 1, next: 2, letters } });
+    const fold = recordOf(me, n, rid, { type: "fold", outbox: { overBelow: 1, next: 2, letters } });
     const opened = rig.last(read, stored(tip.seq, { ...fold, rid }));
     assert.deepEqual(numbers(rig.accept(opened)), [1]);
   }
@@ -316,7 +316,11 @@ test("whoever wakes the session delivers what it finds", () => {
   const first = recordOf(other, 1);
   const last = stored(
     7,
-    recordOf(other, 2, first.rid, { type: "fold", released: true, outbox: { done: 4, next: 9, letters } }),
+    recordOf(other, 2, first.rid, {
+      type: "fold",
+      released: true,
+      outbox: { overBelow: 4, next: 9, letters },
+    }),
   );
   const rig = createRig();
   const order = callOf(1, { type: "deliver", id: undefined });
@@ -384,9 +388,9 @@ test("what is over by a later record is not delivered, nor counted", () => {
   const first = recordOf(other, 1);
   const fold = recordOf(other, 2, first.rid, {
     type: "fold",
-    outbox: { done: 1, next: 3, letters: [from, to] },
+    outbox: { overBelow: 1, next: 3, letters: [from, to] },
   });
-  const last = { ...recordOf(other, 3, fold.rid), outbox: { done: 2, next: 3, letters: [] }, from: 8 };
+  const last = { ...recordOf(other, 3, fold.rid), outbox: { overBelow: 2, next: 3, letters: [] }, from: 8 };
   assert.ok(last.type === "turns");
   const rig = createRig();
   rig.world.standings.set(other, { type: "ended", successor: undefined });
@@ -560,7 +564,7 @@ test("how many threads a letter has ended outlives the memory of its sender", ()
   told(rig, 1, ended);
   assert.deepEqual(owedBy(rig.activation.outbox)?.targets.get(1)?.threads, 1);
   const outbox = createOutbox();
-  acceptLetters(outbox, { done: 1, next: 2, letters: [...rig.activation.outbox.letters.values()] });
+  acceptLetters(outbox, { overBelow: 1, next: 2, letters: [...rig.activation.outbox.letters.values()] });
   openOutbox(outbox, owedBy(rig.activation.outbox), false);
   assert.equal([...outbox.targets.values()][0]?.threads, 1);
 });

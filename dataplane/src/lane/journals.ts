@@ -2,7 +2,7 @@
 // can have it run again any more (docs/effects.md).
 import { ByteWriter, bytesEqual, utf8Length } from "@voda/stdx";
 import { type CallHead, journalBytesMax, type Recalled, turnJournalBytesMax } from "../call/index.ts";
-import { writeTurn } from "./asks.ts";
+import { writeTurnId } from "./asks.ts";
 import { entryBytes } from "./constants.ts";
 import type { JournalEntry, JournalPart } from "./record-journal.ts";
 import type { Hash } from "./words.ts";
@@ -10,7 +10,7 @@ import type { Work } from "./work.ts";
 
 /** Of one turn, which may have run several times. */
 export interface Journal {
-  readonly turn: Uint8Array;
+  readonly turnId: Uint8Array;
   /** By name, in the order in which they were done. */
   readonly entries: Map<string, JournalEntry>;
   bytes: number;
@@ -24,14 +24,14 @@ export interface TurnStep {
   readonly step: number;
   readonly work: Work;
   readonly name: string;
-  readonly turn: Uint8Array;
+  readonly turnId: Uint8Array;
   /** Turns that must be accepted before it begins. */
   readonly after: number;
   readonly canonicalHash: Uint8Array | undefined;
 }
 
 /** An entry without its end of time, which the record says. */
-export type Done = Omit<JournalEntry, "expiresAtMs"> & { readonly work: Work };
+export type NewEntry = Omit<JournalEntry, "expiresAtMs"> & { readonly work: Work };
 
 /** The slice. */
 export interface Journals {
@@ -44,7 +44,7 @@ export interface Journals {
   /** Those that have begun, by their numbers. */
   readonly begun: Map<number, TurnStep>;
   /** Entries that no record holds yet. */
-  pending: Done[];
+  pending: NewEntry[];
   /** Entries that are not accepted, by turn and name, and who waits for each. */
   readonly writing: Map<string, Writing>;
   /** What executions read of the clock before a step that is not kept: the entry of the next one has it. */
@@ -54,7 +54,7 @@ export interface Journals {
 /** An entry that no record in the lane holds. */
 export interface Writing {
   readonly step: number;
-  readonly done: Done;
+  readonly entry: NewEntry;
 }
 
 export const createJournals = (): Journals => ({
@@ -71,29 +71,29 @@ export const createJournals = (): Journals => ({
  * The same whenever the call runs under its id in this life of the session. Without an id it runs once: its
  * number in this life of the node tells it from others.
  */
-export function turnOf(hash: Hash, uid: Uint8Array, job: CallHead, incarnation: string): Uint8Array {
+export function turnIdOf(hash: Hash, uid: Uint8Array, job: CallHead, incarnation: string): Uint8Array {
   const out = new ByteWriter(128);
   out.raw(uid);
-  writeTurn(out, job, incarnation);
+  writeTurnId(out, job, incarnation);
   return hash(out.finish());
 }
 
 /** Of a step, whenever it is done. */
-export function stepKeyOf(hash: Hash, { turn, name }: Pick<TurnStep, "turn" | "name">): Uint8Array {
+export function stepKeyOf(hash: Hash, { turnId, name }: Pick<TurnStep, "turnId" | "name">): Uint8Array {
   const out = new ByteWriter(64);
-  out.raw(turn);
+  out.raw(turnId);
   out.text(name);
   return hash(out.finish());
 }
 
-export const stepText = ({ turn, name }: Pick<TurnStep, "turn" | "name">): string =>
-  `${turn.toHex()} ${name}`;
+export const stepText = ({ turnId, name }: Pick<TurnStep, "turnId" | "name">): string =>
+  `${turnId.toHex()} ${name}`;
 
 /** `nowMs`: the store's clock. */
-export function findJournal(journals: Journals, turn: Uint8Array, nowMs: number): Journal | undefined {
-  const journal = journals.turns.get(turn.toHex());
+export function findJournal(journals: Journals, turnId: Uint8Array, nowMs: number): Journal | undefined {
+  const journal = journals.turns.get(turnId.toHex());
   if (journal === undefined || journal.expiresAtMs > nowMs) return journal;
-  endJournal(journals, turn);
+  endJournal(journals, turnId);
   return undefined;
 }
 
@@ -104,31 +104,31 @@ export function recalledOf(entries: readonly Pick<JournalEntry, "drawn">[]): Rec
 }
 
 /** Of a turn, done and not accepted, in the order in which they were done. */
-export const unacceptedOf = ({ writing }: Journals, turn: Uint8Array): readonly Done[] =>
-  Array.from(writing.values(), ({ done }) => done).filter((done) => bytesEqual(done.turn, turn));
+export const unacceptedOf = ({ writing }: Journals, turnId: Uint8Array): readonly NewEntry[] =>
+  Array.from(writing.values(), ({ entry }) => entry).filter((entry) => bytesEqual(entry.turnId, turnId));
 
 /** What a turn takes of the bounds, accepted or not. */
-export function turnBytesOf(journals: Journals, turn: Uint8Array): number {
-  const accepted = journals.turns.get(turn.toHex())?.bytes ?? 0;
-  return unacceptedOf(journals, turn).reduce((sum, done) => sum + bytesOf(done), accepted);
+export function turnBytesOf(journals: Journals, turnId: Uint8Array): number {
+  const accepted = journals.turns.get(turnId.toHex())?.bytes ?? 0;
+  return unacceptedOf(journals, turnId).reduce((sum, entry) => sum + bytesOf(entry), accepted);
 }
 
 /** Steps of a turn: those that are noted, those on their way there, and those that have begun. */
-export function stepsOf(journals: Journals, { turn, work }: TurnStep): number {
+export function stepsOf(journals: Journals, { turnId, work }: TurnStep): number {
   const begun = journals.begun.values().filter((one) => one.work === work);
-  const noted = journals.turns.get(turn.toHex())?.entries.size ?? 0;
-  return noted + unacceptedOf(journals, turn).length + [...begun].length;
+  const noted = journals.turns.get(turnId.toHex())?.entries.size ?? 0;
+  return noted + unacceptedOf(journals, turnId).length + [...begun].length;
 }
 
 /** Whether the turn may fill its journal: none is forgotten before its time. */
-export function hasRoom(journals: Journals, turn: Uint8Array, nowMs: number): boolean {
-  const own = turnBytesOf(journals, turn);
+export function hasRoom(journals: Journals, turnId: Uint8Array, nowMs: number): boolean {
+  const own = turnBytesOf(journals, turnId);
   // turns that failed while a record was on its way leave entries behind, which the lane will hold
-  const onTheWay = journals.writing.values().reduce((sum, { done }) => sum + bytesOf(done), 0);
+  const onTheWay = journals.writing.values().reduce((sum, { entry }) => sum + bytesOf(entry), 0);
   const fits = (): boolean => journals.bytes + onTheWay - own + turnJournalBytesMax <= journalBytesMax;
   if (fits()) return true;
-  for (const { turn, expiresAtMs } of journals.turns.values())
-    if (expiresAtMs <= nowMs) endJournal(journals, turn);
+  for (const { turnId, expiresAtMs } of journals.turns.values())
+    if (expiresAtMs <= nowMs) endJournal(journals, turnId);
   return fits();
 }
 
@@ -174,10 +174,10 @@ export function keepTimes(journals: Journals, work: Work, times: readonly number
 }
 
 /** The next record holds the entry. */
-export function addDone(journals: Journals, done: Done, step: number): void {
-  journals.unsaid.delete(done.work);
-  journals.pending.push(done);
-  journals.writing.set(stepText(done), { step, done });
+export function addPending(journals: Journals, entry: NewEntry, step: number): void {
+  journals.unsaid.delete(entry.work);
+  journals.pending.push(entry);
+  journals.writing.set(stepText(entry), { step, entry });
 }
 
 /** The entry is in the lane; says who waits for it. */
@@ -197,8 +197,8 @@ export function takeJournal(
 ): JournalPart | undefined {
   const { pending } = journals;
   journals.pending = [];
-  const isKnown = (turn: Uint8Array): boolean =>
-    journals.turns.has(turn.toHex()) || pending.some((one) => one.turn.toHex() === turn.toHex());
+  const isKnown = (turnId: Uint8Array): boolean =>
+    journals.turns.has(turnId.toHex()) || pending.some((one) => one.turnId.toHex() === turnId.toHex());
   const over = ended.filter(isKnown);
   if (pending.length === 0 && over.length === 0) return undefined;
   const entries = pending.map(
@@ -217,14 +217,14 @@ export function journalsAt(journals: Journals, nowMs: number): JournalPart | und
 /** The record lies in the lane. What a fold says too may come twice. */
 export function noteJournal(journals: Journals, { entries, ended }: JournalPart): void {
   for (const entry of entries) addEntry(journals, entry);
-  for (const turn of ended) endJournal(journals, turn);
+  for (const turnId of ended) endJournal(journals, turnId);
 }
 
 /** The same of a record that is read: its bytes go. */
 export function replayJournal(journals: Journals, { entries, ended }: JournalPart): void {
   const own = entries.map((entry) => ({
     ...entry,
-    turn: entry.turn.slice(),
+    turnId: entry.turnId.slice(),
     canonicalHash: entry.canonicalHash?.slice(),
     drawn: { ...entry.drawn, seed: entry.drawn.seed.slice() },
     result: entry.result.slice(),
@@ -240,9 +240,9 @@ export function endSteps(journals: Journals, work: Work): void {
 }
 
 function addEntry(journals: Journals, entry: JournalEntry): void {
-  const key = entry.turn.toHex();
+  const key = entry.turnId.toHex();
   const known = journals.turns.get(key);
-  const journal = known ?? { turn: entry.turn, entries: new Map(), bytes: 0, expiresAtMs: 0 };
+  const journal = known ?? { turnId: entry.turnId, entries: new Map(), bytes: 0, expiresAtMs: 0 };
   if (journal.entries.has(entry.name)) return;
   const bytes = bytesOf(entry);
   journal.entries.set(entry.name, entry);
@@ -252,8 +252,8 @@ function addEntry(journals: Journals, entry: JournalEntry): void {
   journals.turns.set(key, journal);
 }
 
-function endJournal(journals: Journals, turn: Uint8Array): void {
-  const key = turn.toHex();
+function endJournal(journals: Journals, turnId: Uint8Array): void {
+  const key = turnId.toHex();
   journals.bytes -= journals.turns.get(key)?.bytes ?? 0;
   journals.turns.delete(key);
 }

@@ -22,7 +22,7 @@ export interface Target {
 }
 
 /** A message beside the lane that has the session woken while it has letters and no memory. */
-export type Bell =
+export type BellState =
   | { readonly type: "none"; readonly retryAtMs: number }
   | { readonly type: "ringing"; readonly token: number; readonly dueMs: number }
   | { readonly type: "rung"; readonly seq: number; readonly dueMs: number };
@@ -36,7 +36,7 @@ export interface Outbox {
   /** The lane may have lost a tail whose numbers were given out: the next one is above all of them. */
   isReplayed: boolean;
   /** Letters below it were over when a record last said so. */
-  doneWritten: number;
+  overBelowSaid: number;
   /** By number, ascending: accepted, and not over. */
   readonly letters: Map<number, Letter>;
   readonly targets: Map<string, Target>;
@@ -53,14 +53,14 @@ export interface Outbox {
   readonly burying: Map<number, Target>;
   /** Given up since a record last said so. */
   readonly graves: Set<number>;
-  bell: Bell;
+  bell: BellState;
 }
 
 export const createOutbox = (): Outbox => ({
   next: 1,
   suspectBelow: 1,
   isReplayed: false,
-  doneWritten: 1,
+  overBelowSaid: 1,
   letters: new Map(),
   targets: new Map(),
   bytes: 0,
@@ -74,10 +74,10 @@ export const createOutbox = (): Outbox => ({
   bell: noBell,
 });
 
-const noBell: Bell = { type: "none", retryAtMs: 0 };
+const noBell: BellState = { type: "none", retryAtMs: 0 };
 
 /** What has become of it. */
-export function setBell(outbox: Outbox, bell: Bell): void {
+export function setBell(outbox: Outbox, bell: BellState): void {
   outbox.bell = bell;
 }
 
@@ -92,7 +92,7 @@ export function forgetBell(outbox: Outbox): void {
 }
 
 /** Letters below it are over. */
-export function doneOf({ letters, next }: Outbox): number {
+export function overBelowOf({ letters, next }: Outbox): number {
   for (const n of letters.keys()) return n;
   return next;
 }
@@ -113,35 +113,36 @@ export function startNumbers(outbox: Outbox, nowMs: number): void {
  */
 export function takeLetters(outbox: Outbox, sends: readonly Send[], atMs: number): OutboxPart | undefined {
   if (sends.length > 0) startNumbers(outbox, atMs);
-  const done = doneOf(outbox);
+  const overBelow = overBelowOf(outbox);
   const letters = sends.map((send): Letter => ({ ...send, n: outbox.next++, atMs }));
-  if (letters.length === 0 && done === outbox.doneWritten && outbox.graves.size === 0) return undefined;
-  const buried = [...outbox.graves].filter((n) => n >= done).sort((a, b) => a - b);
-  return { done, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };
+  if (letters.length === 0 && overBelow === outbox.overBelowSaid && outbox.graves.size === 0)
+    return undefined;
+  const buried = [...outbox.graves].filter((n) => n >= overBelow).sort((a, b) => a - b);
+  return { overBelow, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };
 }
 
 /** All that is not over, for a fold; `undefined` of a session that never sent. */
 export function outboxAt(outbox: Outbox): OutboxPart | undefined {
   const { next, letters } = outbox;
-  return next === 1 ? undefined : { done: doneOf(outbox), next, letters: [...letters.values()] };
+  return next === 1 ? undefined : { overBelow: overBelowOf(outbox), next, letters: [...letters.values()] };
 }
 
 /** The record lies in the lane: what its turns sent may go. */
-export function acceptLetters(outbox: Outbox, { done, letters, buried = [] }: OutboxPart): void {
-  outbox.doneWritten = Math.max(outbox.doneWritten, done);
-  for (const n of outbox.graves) if (n < done || buried.includes(n)) outbox.graves.delete(n);
+export function acceptLetters(outbox: Outbox, { overBelow, letters, buried = [] }: OutboxPart): void {
+  outbox.overBelowSaid = Math.max(outbox.overBelowSaid, overBelow);
+  for (const n of outbox.graves) if (n < overBelow || buried.includes(n)) outbox.graves.delete(n);
   for (const letter of letters) addLetter(outbox, letter);
 }
 
 /** The same of a record that is replayed. What the fold before knows is no news, wherever the record lies. */
-export function replayLetters(outbox: Outbox, { done, next, letters, buried = [] }: OutboxPart): void {
+export function replayLetters(outbox: Outbox, { overBelow, next, letters, buried = [] }: OutboxPart): void {
   for (const letter of letters)
     if (letter.n >= outbox.next) addLetter(outbox, { ...letter, body: letter.body.slice() });
   outbox.next = Math.max(outbox.next, next);
-  outbox.doneWritten = Math.max(outbox.doneWritten, done);
+  outbox.overBelowSaid = Math.max(outbox.overBelowSaid, overBelow);
   for (const n of buried) endUpTo(outbox, n);
   for (const letter of outbox.letters.values()) {
-    if (letter.n >= outbox.doneWritten) return;
+    if (letter.n >= outbox.overBelowSaid) return;
     endLetter(outbox, targetOf(outbox, letter));
   }
 }

@@ -6,7 +6,7 @@ import { idBytes, readFlags, readList, sized, writeList } from "./words.ts";
 /** A step of a turn that is not committed. */
 export interface JournalEntry {
   /** Of the turn, however often it runs: 16 bytes over the session's life and the call's id. */
-  readonly turn: Uint8Array;
+  readonly turnId: Uint8Array;
   /** 16 bytes over what the call means; `undefined` where nobody could say. */
   readonly canonicalHash: Uint8Array | undefined;
   readonly name: string;
@@ -31,7 +31,7 @@ export const journalPart = {
   isEmpty: (): boolean => false,
   write(writer: ByteWriter, { entries, ended }: JournalPart): void {
     writeList(writer, entries, writeEntry);
-    writeList(writer, ended, (_, turn) => writer.raw(sized(turn)));
+    writeList(writer, ended, (_, turnId) => writer.raw(sized(turnId)));
   },
   read: (reader: ByteReader): JournalPart => ({
     entries: readList(reader, 2 * idBytes + 4, readEntry),
@@ -41,10 +41,10 @@ export const journalPart = {
 
 function writeEntry(
   writer: ByteWriter,
-  { turn, canonicalHash, name, expiresAtMs, drawn, result }: JournalEntry,
+  { turnId, canonicalHash, name, expiresAtMs, drawn, result }: JournalEntry,
 ): void {
   writer.u8(canonicalHash === undefined ? 0 : flag.canonical);
-  writer.raw(sized(turn));
+  writer.raw(sized(turnId));
   if (canonicalHash !== undefined) writer.raw(sized(canonicalHash));
   writer.text(name);
   writer.varint(expiresAtMs);
@@ -56,7 +56,7 @@ function writeEntry(
 function readEntry(body: ByteReader): JournalEntry {
   const isCanonical = readFlags(body, flag.canonical, "step") !== 0;
   return {
-    turn: body.raw(idBytes),
+    turnId: body.raw(idBytes),
     canonicalHash: isCanonical ? body.raw(idBytes) : undefined,
     name: body.text(),
     expiresAtMs: body.varint(),

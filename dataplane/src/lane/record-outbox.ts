@@ -7,7 +7,7 @@ import { idBytes, readFlags, readList, sized, writeList } from "./words.ts";
 /** Of a record with turns: what they send. Of a fold: all that is not over. */
 export interface OutboxPart {
   /** Letters below it are over: delivered, or given up. */
-  readonly done: number;
+  readonly overBelow: number;
   /** Of the letter that is sent next. */
   readonly next: number;
   /** In ascending order. */
@@ -30,13 +30,13 @@ export interface SeenMark {
 /** `undefined` where there is nothing to say: it has no part then. */
 export const outboxPart = {
   isEmpty: (): boolean => false,
-  write(writer: ByteWriter, { done, next, letters }: OutboxPart): void {
-    writer.varint(done);
+  write(writer: ByteWriter, { overBelow, next, letters }: OutboxPart): void {
+    writer.varint(overBelow);
     writer.varint(next);
     writeList(writer, letters, writeLetter);
   },
   read: (reader: ByteReader): OutboxPart => ({
-    done: reader.varint(),
+    overBelow: reader.varint(),
     next: reader.varint(),
     letters: readList(reader, 7, readLetter),
   }),
@@ -48,7 +48,7 @@ export const buriedPart = {
   write: (writer: ByteWriter, { buried = [] }: OutboxPart): void =>
     writeList(writer, buried, (_, n) => writer.varint(n)),
   read: (reader: ByteReader): OutboxPart => ({
-    done: 0,
+    overBelow: 0,
     next: 0,
     letters: [],
     buried: readList(reader, 1, (body) => body.varint()),

@@ -86,9 +86,10 @@ function timersOf(of: (i: number) => Send): Pick<FoldRecord, "outbox" | "timers"
   const [outbox, timers] = [createOutbox(), createTimers()];
   outbox.next = letter;
   applyTimers(timers, takeTimers(timers, outbox, sends, { nowMs, fires: false }).changes);
-  const isAgain = ({ timing }: Send): boolean => timing?.due.type === "every" || timing?.due.type === "cron";
+  const isRepeated = ({ timing }: Send): boolean =>
+    timing?.due.type === "every" || timing?.due.type === "cron";
   const fired = sends
-    .filter(isAgain)
+    .filter(isRepeated)
     .map(({ agent, key, method, body }): Send => ({ agent, key, method, body }));
   const part = takeLetters(outbox, fired, nowMs);
   if (part !== undefined) replayLetters(Object.assign(outbox, { next: letter }), part);
@@ -135,7 +136,7 @@ function journalOf(name: string, resultBytes: number, times: number): FoldRecord
     for (let i = 0; i < turnStepsMax; i += 1) {
       const drawn = { seed: sixteen(3), times: new Array<number>(times).fill(nowMs) };
       const result = new Uint8Array(resultBytes);
-      const entry = { turn: idOf(turn), name: `${i} ${name}`, drawn, result, expiresAtMs: nowMs + 1 };
+      const entry = { turnId: idOf(turn), name: `${i} ${name}`, drawn, result, expiresAtMs: nowMs + 1 };
       const one = { ...entry, canonicalHash: sixteen(2) };
       bytes += bytesOf(one);
       if (bytes > turnJournalBytesMax) break;
@@ -233,7 +234,7 @@ test("the largest record with turns fits too: all timers fire, while a turn sets
     name,
     turns,
     seen: seen.slice(0, 2 * recordTurnsMax),
-    outbox: { done: letter, next: letter, letters: letters.slice(0, timersFiredMax), buried },
+    outbox: { overBelow: letter, next: letter, letters: letters.slice(0, timersFiredMax), buried },
     timers: [...(mostMessages.timers ?? []), ...(mostMessages.timers ?? [])],
     journal: { entries: mostJournals.journal?.entries ?? [], ended },
   });

@@ -1,6 +1,6 @@
 // What a session is to do later, as records have it (PROTOCOL.md 6.3).
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import { type Again, readSend, writeSend } from "../call/index.ts";
+import { type Repeat, readSend, writeSend } from "../call/index.ts";
 import type { TimerChange } from "./timers.ts";
 import { readList, writeList } from "./words.ts";
 
@@ -16,17 +16,17 @@ export const timersPart = {
 };
 
 function writeChange(writer: ByteWriter, change: TimerChange): void {
-  const again = change.type === "set" ? change.timer.again : undefined;
-  writer.u8(again?.type === "cron" ? marks.cron : marks[change.type]);
+  const repeat = change.type === "set" ? change.timer.repeat : undefined;
+  writer.u8(repeat?.type === "cron" ? marks.cron : marks[change.type]);
   if (change.type === "gone") return writer.text(change.id);
   const { timer } = change;
   writer.text(timer.id);
   writer.varint(timer.dueMs);
-  if (again?.type === "cron") {
-    writer.text(again.pattern);
-    writer.text(again.zone);
+  if (repeat?.type === "cron") {
+    writer.text(repeat.pattern);
+    writer.text(repeat.zone);
   } else {
-    writer.varint(again?.ms ?? 0);
+    writer.varint(repeat?.ms ?? 0);
   }
   writer.varint(timer.n);
   writeSend(writer, timer);
@@ -39,11 +39,11 @@ function readChange(body: ByteReader): TimerChange {
   const id = body.text();
   if (mark === marks.gone) return { type: "gone", id };
   const dueMs = body.varint();
-  const again = mark === marks.cron ? readCron(body) : everyOf(body.varint());
-  return { type: "set", timer: { id, dueMs, again, n: body.varint(), ...readSend(body) } };
+  const repeat = mark === marks.cron ? readCron(body) : everyOf(body.varint());
+  return { type: "set", timer: { id, dueMs, repeat, n: body.varint(), ...readSend(body) } };
 }
 
-const readCron = (body: ByteReader): Again => ({ type: "cron", pattern: body.text(), zone: body.text() });
+const readCron = (body: ByteReader): Repeat => ({ type: "cron", pattern: body.text(), zone: body.text() });
 
 /** 0: there is only one time. */
-const everyOf = (ms: number): Again | undefined => (ms === 0 ? undefined : { type: "every", ms });
+const everyOf = (ms: number): Repeat | undefined => (ms === 0 ? undefined : { type: "every", ms });

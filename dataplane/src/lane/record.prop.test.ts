@@ -64,7 +64,7 @@ const letter = plain({
   method: fc.string(),
   body: blob,
 });
-const sent = { done: count, next: count, letters: fc.array(letter, { maxLength: 3 }) };
+const sent = { overBelow: count, next: count, letters: fc.array(letter, { maxLength: 3 }) };
 const outbox = fc.option(plain(sent), { nil: undefined });
 const buried = fc.array(count, { minLength: 1, maxLength: 3 });
 const marks = (isGivenUp: boolean) =>
@@ -72,7 +72,7 @@ const marks = (isGivenUp: boolean) =>
     maxLength: 3,
   });
 const entry = plain({
-  turn: sixteen,
+  turnId: sixteen,
   canonicalHash: fc.option(sixteen, { nil: undefined }),
   name: fc.string(),
   expiresAtMs: count,
@@ -84,7 +84,7 @@ const journal = fc.option(
   { nil: undefined },
 );
 const seen = fc.tuple(marks(false), marks(true)).map(([taken, givenUp]) => [...taken, ...givenUp]);
-const again = fc.oneof(
+const repeat = fc.oneof(
   fc.constant(undefined),
   plain({ type: fc.constant("every" as const), ms: fc.integer({ min: 1 }) }),
   plain({ type: fc.constant("cron" as const), pattern: fc.string(), zone: fc.string() }),
@@ -96,7 +96,7 @@ const timer = plain({
   method: fc.string(),
   body: fc.uint8Array({ maxLength: 20, size: "max" }),
   dueMs: count,
-  again,
+  repeat,
   n: count,
 }).map((one) => ({ type: "set" as const, timer: one }));
 const timers = fc.array(fc.oneof(timer, plain({ type: fc.constant("gone" as const), id: fc.string() })), {

@@ -160,7 +160,7 @@ const records: Record<string, LaneRecord> = {
 };
 
 const outbox = {
-  done: 3,
+  overBelow: 3,
   next: 300,
   letters: [
     { n: 3, atMs: 1_790_000_000_000, agent: "sink", key: "ключ", method: "take", body: bytes(4, 9) },
@@ -168,17 +168,17 @@ const outbox = {
   ],
 };
 const later = { agent: "sink", key: "k", method: "take", body: bytes(3, 4) };
-const again = { type: "cron", pattern: "0 9 * * 1-5", zone: "Europe/Berlin" } as const;
-const daily = { ...later, id: "daily", dueMs: 1_790_000_000_002, again, n: 7 };
+const repeat = { type: "cron", pattern: "0 9 * * 1-5", zone: "Europe/Berlin" } as const;
+const daily = { ...later, id: "daily", dueMs: 1_790_000_000_002, repeat, n: 7 };
 const timers: readonly TimerChange[] = [
-  { type: "set", timer: { ...later, id: "one", dueMs: 1_790_000_000_000, again: undefined, n: 0 } },
+  { type: "set", timer: { ...later, id: "one", dueMs: 1_790_000_000_000, repeat: undefined, n: 0 } },
   {
     type: "set",
     timer: {
       ...later,
       id: "many",
       dueMs: 1_790_000_000_001,
-      again: { type: "every", ms: 60_000 },
+      repeat: { type: "every", ms: 60_000 },
       n: 70_000,
     },
   },
@@ -188,7 +188,7 @@ const seen = [{ source: bytes(16, 70), n: 70_000, usedAtMs: 1_790_000_000_000, i
 const givenUp = [{ source: bytes(16, 90), n: 5, usedAtMs: 1_790_000_000_001, isGivenUp: true }];
 
 const entry = {
-  turn: bytes(16, 110),
+  turnId: bytes(16, 110),
   canonicalHash: bytes(16, 61),
   name: "плата",
   expiresAtMs: 1_790_000_600_000,
@@ -224,7 +224,7 @@ const laterRecords: Record<string, LaneRecord> = {
     born: false,
     name: undefined,
     turns: [],
-    outbox: { done: 3, next: 300, letters: [], buried: [299, 2 ** 45] },
+    outbox: { overBelow: 3, next: 300, letters: [], buried: [299, 2 ** 45] },
     seen: [],
     timers: [],
     journal: undefined,

@@ -14,7 +14,7 @@ import {
 } from "../call/index.ts";
 import { retryAfterMs } from "./constants.ts";
 import {
-  addDone,
+  addPending,
   addWaiting,
   beginStep,
   bytesOf,
@@ -32,7 +32,7 @@ import {
   takeWaiting,
   timesOf,
   turnBytesOf,
-  turnOf,
+  turnIdOf,
   unacceptedOf,
 } from "./journals.ts";
 import type { Activation, Pass, Slice } from "./lane.ts";
@@ -49,8 +49,8 @@ export function noteStep({ lane }: Pass, { journals, turns, tip }: Activation, e
   const work = turns.jobs.get(event.by);
   if (work?.stage !== "running") return;
   const { step, name, canonicalHash } = event;
-  const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
-  addWaiting(journals, { step, work, name, turn, after: turns.executed, canonicalHash });
+  const turnId = turnIdOf(lane.hash, tip.uid, work.job, tip.incarnation);
+  addWaiting(journals, { step, work, name, turnId, after: turns.executed, canonicalHash });
   wantClaim(tip);
 }
 
@@ -66,7 +66,7 @@ function advance(pass: Pass, activation: Activation): void {
 }
 
 function begin({ lane, world }: Pass, { journals }: Activation, one: TurnStep): StepAnswer {
-  const journal = findJournal(journals, one.turn, world.storeMs);
+  const journal = findJournal(journals, one.turnId, world.storeMs);
   const [first] = journal?.entries.values() ?? [];
   if (first !== undefined && !isSame(first.canonicalHash, one.canonicalHash))
     return { type: "refused", failure: keyReused() };
@@ -76,7 +76,7 @@ function begin({ lane, world }: Pass, { journals }: Activation, one: TurnStep): 
   if (one.work.starts > 1) return { type: "ended", failure: mayBeDone(one.name) };
   // from their beginning on: one that is refused after it was done was done for nothing
   if (stepsOf(journals, one) >= turnStepsMax) return { type: "refused", failure: tooManySteps() };
-  if (!hasRoom(journals, one.turn, world.storeMs)) return { type: "refused", failure: journalFull() };
+  if (!hasRoom(journals, one.turnId, world.storeMs)) return { type: "refused", failure: journalFull() };
   beginStep(journals, one);
   return { type: "begin", idempotencyKey: stepKeyOf(lane.hash, one) };
 }
@@ -94,15 +94,15 @@ export function stepDone(
   const { journals } = activation;
   const one = endStep(journals, number);
   if (one === undefined) return;
-  const { turn, name, canonicalHash, work } = one;
+  const { turnId, name, canonicalHash, work } = one;
   if (work.key === undefined) {
     answer(pass, activation, number, { type: "result", result });
     return;
   }
   const times = timesOf(journals, work, last);
-  const done = { turn, name, canonicalHash, work, drawn: { seed, times }, result };
-  const bytes = bytesOf(done) + turnBytesOf(journals, turn);
-  if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);
+  const entry = { turnId, name, canonicalHash, work, drawn: { seed, times }, result };
+  const bytes = bytesOf(entry) + turnBytesOf(journals, turnId);
+  if (bytes <= turnJournalBytesMax) return addPending(journals, entry, number);
   // what the turn read of the clock until here it must read again, though nothing is kept of the step: the
   // entry of the next one says it too
   keepTimes(journals, work, times);
@@ -124,9 +124,9 @@ export function recall({ lane, world, out }: Pass, activation: Activation, work:
   const { number, journals, tip } = activation;
   const isNone = journals.turns.size === 0 && journals.writing.size === 0;
   if (isNone || work.key === undefined || work.job.readonly) return;
-  const turn = turnOf(lane.hash, tip.uid, work.job, tip.incarnation);
-  const noted = findJournal(journals, turn, world.storeMs)?.entries.values() ?? [];
-  const recalled = recalledOf([...noted, ...unacceptedOf(journals, turn)]);
+  const turnId = turnIdOf(lane.hash, tip.uid, work.job, tip.incarnation);
+  const noted = findJournal(journals, turnId, world.storeMs)?.entries.values() ?? [];
+  const recalled = recalledOf([...noted, ...unacceptedOf(journals, turnId)]);
   if (recalled !== undefined)
     out.push({ type: "recall", activation: number, call: work.job.number, recalled });
 }

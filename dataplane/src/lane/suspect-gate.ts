@@ -12,7 +12,7 @@ type SentId = Extract<CallId, { type: "sent" }>;
 /** Nobody runs it any more, and this node lives: whatever became of it, that is not its fault. */
 export const suspectGate: Slice = {
   advance({ lane }, { suspects }) {
-    for (const { id, stage } of suspects.looked.values())
+    for (const { id, stage } of suspects.known.values())
       if (stage === "begun" && !lane.running.has(callText(id))) markEnd(suspects, id);
     for (const call of suspects.alone.keys()) if (!lane.calls.has(call)) forgetAlone(suspects, call);
   },

@@ -67,7 +67,7 @@ test("one that may have ended a node runs when a record says that it begins, and
   const turned = rig.turned(2);
   assert.equal(recordIn(turned).suspects, undefined);
   rig.accept(turned);
-  assert.deepEqual([rig.activation.suspects.marks.size, rig.activation.suspects.looked.size], [0, 0]);
+  assert.deepEqual([rig.activation.suspects.marks.size, rig.activation.suspects.known.size], [0, 0]);
 });
 
 test("its node lives when its handler has thrown: a record says so, and it runs again without one", () => {

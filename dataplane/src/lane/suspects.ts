@@ -12,8 +12,8 @@ type SentId = Extract<CallId, { type: "sent" }>;
 export interface Suspects {
   /** By the text of the source: begun, and not ended. Equal to what replay of the lane gives. */
   readonly marks: Map<string, SuspectMark>;
-  /** The same of those that this memory has looked at. writing: its mark is in no record yet. */
-  readonly looked: Map<string, { readonly id: SentId; readonly stage: "writing" | "begun" | "ended" }>;
+  /** The same of those that this memory knows. writing: its mark is in no record yet. */
+  readonly known: Map<string, { readonly id: SentId; readonly stage: "writing" | "begun" | "ended" }>;
   /** What no record says yet. */
   pending: SuspectChange[];
   /** Calls that are to run while no other suspect of the node does: asked for, and granted. */
@@ -22,14 +22,14 @@ export interface Suspects {
 
 export const createSuspects = (): Suspects => ({
   marks: new Map(),
-  looked: new Map(),
+  known: new Map(),
   pending: [],
   alone: new Map(),
 });
 
-/** How far it is, in this memory; `undefined`: nobody has looked at it. */
-export function stageOf({ looked }: Suspects, { source, n }: SentId) {
-  const found = looked.get(idText(source));
+/** How far it is, in this memory; `undefined`: this memory does not know it. */
+export function stageOf({ known }: Suspects, { source, n }: SentId) {
+  const found = known.get(idText(source));
   return found?.id.n === n ? found.stage : undefined;
 }
 
@@ -45,13 +45,13 @@ export const endsOf = ({ ends, incarnation }: SuspectMark, own: Incarnation): nu
 
 /** It begins once a record has the mark. */
 export function markBegin(suspects: Suspects, id: SentId, mark: SuspectMark): void {
-  suspects.looked.set(idText(id.source), { id, stage: "writing" });
+  suspects.known.set(idText(id.source), { id, stage: "writing" });
   suspects.pending.push({ type: "begun", mark });
 }
 
 /** It has ended, or never will begin, and the node lives. */
 export function markEnd(suspects: Suspects, id: SentId): void {
-  suspects.looked.set(idText(id.source), { id, stage: "ended" });
+  suspects.known.set(idText(id.source), { id, stage: "ended" });
   suspects.pending.push({ type: "ended", source: id.source });
 }
 
@@ -82,9 +82,9 @@ export function suspectsAt({ marks, pending }: Suspects, nowMs: number): readonl
 /** The record lies in the lane: those that it marks may begin. */
 export function acceptSuspects(suspects: Suspects, changes: readonly SuspectChange[]): void {
   noteSuspects(suspects, changes);
-  for (const [key, { id, stage }] of suspects.looked)
+  for (const [key, { id, stage }] of suspects.known)
     if (stage === "writing" && suspects.marks.get(key)?.n === id.n)
-      suspects.looked.set(key, { id, stage: "begun" });
+      suspects.known.set(key, { id, stage: "begun" });
 }
 
 /** The same of a record that is replayed. */
@@ -102,8 +102,8 @@ export function noteSuspects({ marks }: Suspects, changes: readonly SuspectChang
 
 /** Letters up to this one are over: they were taken, or never will be. */
 export function endSuspect(suspects: Suspects, source: Uint8Array, n: number): void {
-  if (suspects.marks.size === 0 && suspects.looked.size === 0) return;
+  if (suspects.marks.size === 0 && suspects.known.size === 0) return;
   const key = idText(source);
   if ((suspects.marks.get(key)?.n ?? n) <= n) suspects.marks.delete(key);
-  if ((suspects.looked.get(key)?.id.n ?? n) <= n) suspects.looked.delete(key);
+  if ((suspects.known.get(key)?.id.n ?? n) <= n) suspects.known.delete(key);
 }

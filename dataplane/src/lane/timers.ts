@@ -1,11 +1,11 @@
 // What the session is to do later: messages by their id, each until its time has come. Then it is a letter
 // like any other, in the record that takes it from the table or says when it is due next.
 import {
-  type Again,
-  againOf,
   isAtOnce,
   laterCronMs,
   outboxMessagesMax,
+  type Repeat,
+  repeatOf,
   type Send,
   type Timing,
   timerBytes,
@@ -19,7 +19,7 @@ export interface Timer extends Send {
   /** By the store's clock: milliseconds since 1970. */
   readonly dueMs: number;
   /** Absent when there is only one time. */
-  readonly again: Again | undefined;
+  readonly repeat: Repeat | undefined;
   /** Number of the letter that it was last; 0 before the first. The next one waits until that is over. */
   readonly n: number;
 }
@@ -94,7 +94,7 @@ export function takeTimers(
   const changes = new Map<string, TimerChange>();
   for (const send of sends) if (send.timing !== undefined) noteSend(changes, send, send.timing, nowMs);
   const fired: Send[] = [];
-  let looks = 0;
+  let crons = 0;
   if (!fires) return { changes: [...changes.values()], fired };
   startNumbers(outbox, nowMs);
   let n = outbox.next + sends.filter(isAtOnce).length;
@@ -103,9 +103,9 @@ export function takeTimers(
     if (fired.length >= most) break;
     if (changes.has(timer.id)) continue;
     // one that is left out stays due, and is among the first of the next record: other sessions go first
-    if (timer.again?.type === "cron") {
-      if (looks === cronFiredMax) continue;
-      looks += 1;
+    if (timer.repeat?.type === "cron") {
+      if (crons === cronFiredMax) continue;
+      crons += 1;
     }
     const { id, agent, key, method, body } = timer;
     fired.push({ agent, key, method, body });
@@ -136,7 +136,7 @@ function noteSend(
     method,
     body,
     dueMs,
-    again: againOf(timing.due),
+    repeat: repeatOf(timing.due),
     n: 0,
   };
   changes.set(id, timer ? { type: "set", timer } : { type: "gone", id });
@@ -144,8 +144,9 @@ function noteSend(
 
 /** Times that have passed are not made up for. */
 function nextOf(timer: Timer, n: number, nowMs: number): TimerChange {
-  const { id, dueMs, again } = timer;
-  const next = again && (again.type === "cron" ? laterCronMs(again, nowMs) : afterOf(dueMs, again.ms, nowMs));
+  const { id, dueMs, repeat } = timer;
+  const next =
+    repeat && (repeat.type === "cron" ? laterCronMs(repeat, nowMs) : afterOf(dueMs, repeat.ms, nowMs));
   return next === undefined ? { type: "gone", id } : { type: "set", timer: { ...timer, dueMs: next, n } };
 }
 

@@ -1,3 +1,3 @@
 export { type RingListener, RingReader } from "./reader.ts";
-export { type Bell, createRing } from "./ring.ts";
+export { createRing, type Doorbell } from "./ring.ts";
 export { RingWriter } from "./writer.ts";

@@ -1,7 +1,7 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
-  type Bell,
   committedIndex,
+  type Doorbell,
   headIndex,
   openRing,
   type Ring,
@@ -34,11 +34,11 @@ export interface RingListener {
 }
 
 /**
- * The consumer's end: reads as soon as it is made, until it is closed. Its bell keeps the event loop alive.
+ * The consumer's end: reads as soon as it is made, until it is closed. Its doorbell keeps the event loop alive.
  */
 export class RingReader {
   readonly #ring: Ring;
-  readonly #bell: Bell;
+  readonly #doorbell: Doorbell;
   readonly #listener: RingListener;
   readonly #onBell = (): void => this.#drain();
   readonly #recordBytesMax: number;
@@ -48,14 +48,14 @@ export class RingReader {
   #scheduled: NodeJS.Immediate | undefined;
   #closed = false;
 
-  constructor(shared: SharedArrayBuffer, bell: Bell, listener: RingListener) {
+  constructor(shared: SharedArrayBuffer, doorbell: Doorbell, listener: RingListener) {
     this.#ring = openRing(shared);
-    this.#bell = bell;
+    this.#doorbell = doorbell;
     this.#listener = listener;
     this.#recordBytesMax = ringRecordBytesMax(this.#ring.capacity);
     this.#tail = Atomics.load(this.#ring.control, tailIndex);
     this.#head = this.#tail;
-    bell.on("message", this.#onBell);
+    doorbell.on("message", this.#onBell);
     this.#drainSoon();
   }
 
@@ -71,7 +71,7 @@ export class RingReader {
   close(): void {
     this.#closed = true;
     clearImmediate(this.#scheduled);
-    this.#bell.off("message", this.#onBell);
+    this.#doorbell.off("message", this.#onBell);
   }
 
   #drainSoon(): void {
@@ -82,7 +82,7 @@ export class RingReader {
   }
 
   /**
-   * Looks once more a loop turn after it found work, so that a busy writer rings no bell; then arms, looks
+   * Looks once more a loop turn after it found work, so that a busy writer rings no doorbell; then arms, looks
    * again and sleeps.
    */
   #drain(): void {
@@ -116,7 +116,7 @@ export class RingReader {
       // also after a throw: the records that were handed on are read, and their room is free
       if (this.#tail !== from) {
         Atomics.store(this.#ring.control, tailIndex, this.#tail);
-        wake(this.#ring.control, writerWaitsIndex, this.#bell);
+        wake(this.#ring.control, writerWaitsIndex, this.#doorbell);
       }
     }
     return this.#tail !== from;

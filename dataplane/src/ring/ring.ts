@@ -1,5 +1,5 @@
 // A byte ring in shared memory between one producer thread and one consumer thread. Both live on event loops:
-// the consumer sleeps only after it has armed a flag, and the producer rings the bell only if it finds the
+// the consumer sleeps only after it has armed a flag, and the producer rings the doorbell only if it finds the
 // flag armed.
 //
 // Control words stand on cache lines of their own: head (written by the producer), tail (by the consumer),
@@ -21,7 +21,7 @@ const controlBytes = 256;
 export const headIndex = 0;
 /** Written by the consumer: how far it has read. */
 export const tailIndex = 16;
-/** 1 while the consumer wants the bell. */
+/** 1 while the consumer wants the doorbell. */
 export const readerSleepsIndex = 32;
 /** 1 while the producer waits for room. */
 export const writerWaitsIndex = 48;
@@ -44,7 +44,7 @@ export class RingError extends Error {
 }
 
 /** What a ring needs of a MessagePort to wake the other side. */
-export interface Bell {
+export interface Doorbell {
   postMessage(message: 0): void;
   on(event: "message", listener: () => void): unknown;
   off(event: "message", listener: () => void): unknown;
@@ -91,8 +91,8 @@ export function roomOf(length: number): number {
   return (length + recordHeaderBytes + 7) & ~7;
 }
 
-/** Rings the bell of a side that armed `flag`: once per arming, whoever comes first. */
-export function wake(control: Int32Array, flag: number, bell: Bell): void {
+/** Rings the doorbell of a side that armed `flag`: once per arming, whoever comes first. */
+export function wake(control: Int32Array, flag: number, doorbell: Doorbell): void {
   if (Atomics.load(control, flag) === 1 && Atomics.compareExchange(control, flag, 1, 0) === 1)
-    bell.postMessage(0);
+    doorbell.postMessage(0);
 }

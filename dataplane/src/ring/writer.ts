@@ -1,7 +1,7 @@
 import type { FrameMemory } from "../frame/index.ts";
 import {
-  type Bell,
   committedIndex,
+  type Doorbell,
   headIndex,
   openRing,
   type Ring,
@@ -23,7 +23,7 @@ export class RingWriter {
   readonly memory: FrameMemory;
   readonly recordBytesMax: number;
   readonly #ring: Ring;
-  readonly #bell: Bell;
+  readonly #doorbell: Doorbell;
   readonly #onBell = (): void => this.#notifySpace();
   #head: number;
   #tail: number;
@@ -33,15 +33,15 @@ export class RingWriter {
   #waiting: { readonly length: number; readonly listener: () => void } | undefined;
   #closed = false;
 
-  constructor(shared: SharedArrayBuffer, bell: Bell) {
+  constructor(shared: SharedArrayBuffer, doorbell: Doorbell) {
     this.#ring = openRing(shared);
-    this.#bell = bell;
+    this.#doorbell = doorbell;
     this.memory = this.#ring.memory;
     this.recordBytesMax = ringRecordBytesMax(this.#ring.capacity);
     this.#head = Atomics.load(this.#ring.control, headIndex);
     this.#tail = Atomics.load(this.#ring.control, tailIndex);
     Atomics.store(this.#ring.control, committedIndex, this.#head);
-    bell.on("message", this.#onBell);
+    doorbell.on("message", this.#onBell);
   }
 
   /**
@@ -99,7 +99,7 @@ export class RingWriter {
     // sequentially consistent, as are the flags: either the reader sees this head or the writer sees it
     // asleep
     Atomics.store(this.#ring.control, headIndex, this.#head);
-    wake(this.#ring.control, readerSleepsIndex, this.#bell);
+    wake(this.#ring.control, readerSleepsIndex, this.#doorbell);
   }
 
   /** Calls `listener` once, when room for `length` bytes is free; the next call replaces it. */
@@ -114,10 +114,10 @@ export class RingWriter {
     this.#closed = true;
     clearImmediate(this.#scheduled);
     this.#waiting = undefined;
-    this.#bell.off("message", this.#onBell);
+    this.#doorbell.off("message", this.#onBell);
   }
 
-  /** Arms before it looks: a reader that frees room in between rings the bell. */
+  /** Arms before it looks: a reader that frees room in between rings the doorbell. */
   #notifySpace(): void {
     if (this.#waiting === undefined) return;
     Atomics.store(this.#ring.control, writerWaitsIndex, 1);

@@ -342,8 +342,8 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "outbox",
-        "  return { done, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };",
-        "  for (const letter of letters) addLetter(outbox, letter);\n  return { done, next: outbox.next, letters: [] };",
+        "  return { overBelow, next: outbox.next, letters, ...(buried.length > 0 && { buried }) };",
+        "  for (const letter of letters) addLetter(outbox, letter);\n  return { overBelow, next: outbox.next, letters: [] };",
       ),
     ],
     finds: /^dirty send|^not done|^out of order|^risen/,

@@ -7,9 +7,9 @@ export const stepCanaries: Readonly<Record<string, Canary>> = {
     patches: [
       lane(
         "step-gate",
-        "if (bytes <= turnJournalBytesMax) return addDone(journals, done, number);",
+        "if (bytes <= turnJournalBytesMax) return addPending(journals, entry, number);",
         `if (bytes <= turnJournalBytesMax) {
-    addDone(journals, done, number);
+    addPending(journals, entry, number);
     return answer(pass, activation, number, { type: "result", result });
   }`,
       ),

@@ -1,6 +1,6 @@
 // One node: opens its parts in the order in which they need each other, closes them in the reverse one.
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema } from "@voda/proto/node";
 import { type Clock, systemClock } from "@voda/stdx";
@@ -129,7 +129,7 @@ export async function openNode(config: Config, log: Logger): Promise<Node> {
     },
     async [Symbol.asyncDispose]() {
       // While everything is still open: sessions that go to sleep write their last record.
-      await Promise.race([reactor.drain(), setTimeout(drainMsMax, undefined, { ref: false })]);
+      await Promise.race([reactor.drain(), delay(drainMsMax, undefined, { ref: false })]);
       await opened.disposeAsync();
     },
   };

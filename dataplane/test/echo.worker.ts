@@ -1,6 +1,6 @@
 // The other thread of the ring tests: sends every record back through a ring of its own, holding what does
 // not fit.
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { RingReader } from "../src/ring/reader.ts";
 import { RingWriter } from "../src/ring/writer.ts";
 

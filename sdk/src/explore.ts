@@ -1,5 +1,5 @@
 // The same scenario under many seeds, in each of which the node dies at every step once.
-import { clearInterval, setInterval } from "node:timers";
+import * as timers from "node:timers";
 import { type Config, defineConfig } from "./config.ts";
 import type { AnyAgent } from "./definition.ts";
 import { refuseUnknown } from "./options.ts";
@@ -112,9 +112,9 @@ async function inTime(run: Promise<void>, steps: () => number): Promise<void> {
         new Error(`the scenario has not ended, and nothing happens in its mesh for ${quietMsMax / 1_000} s`),
       );
   };
-  const looking = setInterval(look, lookMs);
+  const looking = timers.setInterval(look, lookMs);
   run.then(resolve, reject);
-  await promise.finally(() => clearInterval(looking));
+  await promise.finally(() => timers.clearInterval(looking));
 }
 
 /** @throws TypeError */

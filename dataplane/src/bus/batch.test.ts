@@ -4,7 +4,7 @@ import { DecodeError } from "@voda/stdx";
 import { draft, FrameError } from "../frame/index.ts";
 import { decodeBatch, encodeBatch, fieldsLength } from "./batch.ts";
 
-const sender = { node: "n1", process: 2 ** 32 - 1 };
+const sender = { node: "n1", processId: 2 ** 32 - 1 };
 const frames = [
   draft({ kind: 1, call: 2 ** 40, meta: Uint8Array.of(1), payload: new Uint8Array(300).fill(7) }),
   draft({ kind: 3, call: 5, code: 2 }),

@@ -6,10 +6,10 @@ import { FrameCursor, type FrameFields, frameLength, frameMemory, writeFrame } f
 const version = 2;
 const lengthBytes = 4;
 
-/** Who sent a batch: `process` tells two processes apart that have the node's id one after the other. */
+/** Who sent a batch: `processId` tells two processes apart that have the node's id one after the other. */
 export interface Sender {
   readonly node: string;
-  readonly process: number;
+  readonly processId: number;
 }
 
 /** Bytes that the frame takes in a batch, without the four of its length. */
@@ -21,7 +21,7 @@ export function encodeBatch(sender: Sender, frames: readonly FrameFields[]): Uin
   const head = new ByteWriter(64);
   head.u8(version);
   head.text(sender.node);
-  head.u32(sender.process);
+  head.u32(sender.processId);
   let length = head.length;
   for (const fields of frames) length += lengthBytes + fieldsLength(fields);
   const memory = frameMemory(new Uint8Array(length));
@@ -40,7 +40,7 @@ export function decodeBatch(bytes: Uint8Array, visit: (sender: Sender, frame: Fr
   const reader = new ByteReader(bytes);
   const written = reader.u8();
   if (written !== version) throw new DecodeError(`batch of version ${written}; known is ${version}`);
-  const sender: Sender = { node: reader.text(), process: reader.u32() };
+  const sender: Sender = { node: reader.text(), processId: reader.u32() };
   const cursor = new FrameCursor();
   while (reader.left > 0) {
     const frame = reader.raw(reader.u32());

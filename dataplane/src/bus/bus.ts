@@ -122,7 +122,7 @@ class FrameBus implements Bus {
   constructor(options: BusOptions) {
     this.#options = options;
     // random per process: a node that starts again under the same id must not take its predecessor's answers
-    this.#self = { node: options.node, process: randomInt(2 ** 32) };
+    this.#self = { node: options.node, processId: randomInt(2 ** 32) };
     const frames = options.connection.nats.subscribe(framesSubject(options.node, 0), {
       callback: rethrown((error, message) => {
         if (error === null) this.#receive(plain(message.data));
@@ -156,17 +156,17 @@ class FrameBus implements Bus {
     // counted until the answer: a peer that is slow fills its own bound, not the node
     peer.calls += 1;
     peer.bytes += bytes;
-    const { process } = this.#self;
+    const { processId } = this.#self;
     frame.kind = kinds.call;
     frame.call = number;
-    frame.process = process;
+    frame.processId = processId;
     // the life it is meant for travels along: a peer that has lapsed since must not run it
     frame.life = this.#lifeBytes(to.incarnation);
     this.#send(name, frame);
     return (why) => {
       // it has its answer; the peer needs no word
       if (this.#take(number) === undefined) return;
-      this.#send(name, draft({ kind: kinds.cancel, call: number, process, code: abandonCode(why) }));
+      this.#send(name, draft({ kind: kinds.cancel, call: number, processId, code: abandonCode(why) }));
     };
   }
 
@@ -257,15 +257,15 @@ class FrameBus implements Bus {
   }
 
   #read(sender: Sender, frame: FrameCursor): () => void {
-    const { kind, call: number, process } = frame;
+    const { kind, call: number, processId } = frame;
     // An answer to the process that had this node's id before is none of ours.
-    const isOurs = process === this.#self.process;
+    const isOurs = processId === this.#self.processId;
     switch (kind) {
       case kinds.call:
         return this.#readCall(sender, frame);
       case kinds.cancel: {
         const why = abandonReasonOf(frame.code);
-        return () => this.#cancelled(servingKey(sender, process, number), why);
+        return () => this.#cancelled(servingKey(sender, processId, number), why);
       }
       case kinds.undelivered:
         return () => {
@@ -288,17 +288,17 @@ class FrameBus implements Bus {
    */
   #readCall(sender: Sender, frame: FrameCursor): () => void {
     const { clock, numbers, life } = this.#options;
-    const { process, call: number } = frame;
+    const { processId, call: number } = frame;
     const own = life();
     if (own === undefined || !bytesEqual(frame.life(), this.#lifeBytes(own)))
-      return () => this.#send(sender.node, draft({ kind: kinds.undelivered, call: number, process }));
+      return () => this.#send(sender.node, draft({ kind: kinds.undelivered, call: number, processId }));
     // under a number of this process: those of two nodes may be equal
     const call = decodeCall(frame, numbers(), clock.monotonicMs());
-    return () => this.#serve(sender, process, number, call);
+    return () => this.#serve(sender, processId, number, call);
   }
 
-  #serve(sender: Sender, process: number, number: number, call: Call): void {
-    const key = servingKey(sender, process, number);
+  #serve(sender: Sender, processId: number, number: number, call: Call): void {
+    const key = servingKey(sender, processId, number);
     let open = true;
     const cancel = this.#options.onCall(call, (answer, meta) => {
       if (!open) return; // taken back
@@ -310,7 +310,7 @@ class FrameBus implements Bus {
         draft({
           kind: kinds.answer,
           call: number,
-          process,
+          processId,
           meta: encodeAnswerMeta(meta),
           payload: encodeAnswer(answer),
         }),
@@ -352,8 +352,8 @@ class FrameBus implements Bus {
 
 const answered = (answer: Answer): Outcome => ({ type: "answered", answer, meta: {} });
 
-const servingKey = ({ node }: Sender, process: number, number: number): string =>
-  `${node}/${process}/${number}`;
+const servingKey = ({ node }: Sender, processId: number, number: number): string =>
+  `${node}/${processId}/${number}`;
 
 /** The client gives a Buffer, whose `slice` copies nothing. */
 const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -18,7 +18,7 @@ const fields: fc.Arbitrary<FrameFields> = fc.record(
     kind: fc.integer({ min: 0, max: 255 }),
     flags: fc.integer({ min: 0, max: 255 }),
     code: fc.integer({ min: 0, max: 65535 }),
-    process: fc.integer({ min: 0, max: 0xffffffff }),
+    processId: fc.integer({ min: 0, max: 0xffffffff }),
     call: number,
     activation: number,
     turn: number,
@@ -32,7 +32,7 @@ const fields: fc.Arbitrary<FrameFields> = fc.record(
 );
 
 function fieldsOf(frame: FrameCursor): FrameFields {
-  const { kind, flags, code, process, call, activation, turn, remainingMs } = frame;
+  const { kind, flags, code, processId, call, activation, turn, remainingMs } = frame;
   const copies = {
     life: frame.life(),
     subject: frame.subject(),
@@ -44,7 +44,7 @@ function fieldsOf(frame: FrameCursor): FrameFields {
     kind,
     flags,
     code,
-    process,
+    processId,
     call,
     activation,
     turn,
@@ -107,7 +107,7 @@ test("100,000 mutated frames are refused with FrameError or stay inside their bo
       kind: 1,
       flags: 0,
       code: 0,
-      process: 1,
+      processId: 1,
       call: round,
       activation: 1,
       turn: 1,

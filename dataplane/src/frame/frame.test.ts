@@ -14,7 +14,7 @@ const empty: FrameFields = {
   kind: 1,
   flags: 2,
   code: 3,
-  process: 8,
+  processId: 8,
   call: 4,
   activation: 5,
   turn: 6,
@@ -74,5 +74,5 @@ test("a number that a frame cannot hold is refused where it is written", () => {
   for (const field of ["call", "activation", "turn"] as const)
     for (const value of [-1, 0.5, 2 ** 53, Number.NaN])
       assert.throws(() => writeFrame(memory, 0, { ...empty, [field]: value }), RangeError);
-  assert.throws(() => writeFrame(memory, 0, { ...empty, process: 2 ** 32 }), RangeError);
+  assert.throws(() => writeFrame(memory, 0, { ...empty, processId: 2 ** 32 }), RangeError);
 });

@@ -24,7 +24,7 @@ export interface FrameFields {
   readonly flags: number;
   readonly code: number;
   /** 32 random bits of the process that gave out the number of the call; between nodes only. */
-  readonly process: number;
+  readonly processId: number;
   /** Whole numbers of 0 to 2^53 - 1. */
   readonly call: number;
   readonly activation: number;
@@ -50,7 +50,7 @@ export class FrameDraft implements FrameFields {
   kind = 0;
   flags = 0;
   code = 0;
-  process = 0;
+  processId = 0;
   call = 0;
   activation = 0;
   turn = 0;
@@ -115,7 +115,7 @@ export function writeFrame(into: FrameMemory, at: number, fields: FrameFields): 
     throw new RangeError(`frame of ${length} bytes at ${at} exceeds the memory of ${bytes.length}`);
   if (life.length !== lifeBytes) throw new RangeError(`life of ${life.length} bytes; it has ${lifeBytes}`);
   if (!Number.isFinite(fields.remainingMs)) throw new RangeError(`remaining time of ${fields.remainingMs}`);
-  checkNumber("process", fields.process, word - 1);
+  checkNumber("processId", fields.processId, word - 1);
   checkNumber("call", fields.call, Number.MAX_SAFE_INTEGER);
   checkNumber("activation", fields.activation, Number.MAX_SAFE_INTEGER);
   checkNumber("turn", fields.turn, Number.MAX_SAFE_INTEGER);
@@ -130,7 +130,7 @@ export function writeFrame(into: FrameMemory, at: number, fields: FrameFields): 
     (fields.kind & 0xff) | ((fields.flags & 0xff) << 8) | (fields.code << 16),
     true,
   );
-  view.setUint32(at + processAt, fields.process, true);
+  view.setUint32(at + processAt, fields.processId, true);
   writeNumber(view, at + callAt, fields.call);
   writeNumber(view, at + activationAt, fields.activation);
   writeNumber(view, at + turnAt, fields.turn);
@@ -180,7 +180,7 @@ export class FrameCursor {
   kind = 0;
   flags = 0;
   code = 0;
-  process = 0;
+  processId = 0;
   call = 0;
   activation = 0;
   turn = 0;
@@ -237,7 +237,7 @@ export class FrameCursor {
     this.kind = first & 0xff;
     this.flags = (first >>> 8) & 0xff;
     this.code = first >>> 16;
-    this.process = view.getUint32(at + processAt, true);
+    this.processId = view.getUint32(at + processAt, true);
     this.call = readNumber(view, at + callAt);
     this.activation = readNumber(view, at + activationAt);
     this.turn = readNumber(view, at + turnAt);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { test } from "node:test";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { busFrameBytesMax } from "@voda/proto/wire";
 import { type Prng, prng } from "@voda/stdx";
 import { RingReader } from "./reader.ts";

@@ -1,7 +1,7 @@
 // The streams of the store under a living node: on each new connection they are looked at before any session
 // reads or writes. One that a server lost is made anew, and said aloud. Where log and marks are other ones
 // than this node began with, a session that lost everything looks like one that never was.
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { lostStream } from "@voda/proto/streams";
 import { logStream, marksStream } from "@voda/proto/wire";
 import type { Logger } from "pino";
@@ -132,7 +132,7 @@ class LookedAtStreams implements Streams {
             { err },
             "whether the store still has its streams is not known; asking again",
           );
-        await setTimeout(lookEveryMs, undefined, { ref: false });
+        await delay(lookEveryMs, undefined, { ref: false });
       }
     }
     return undefined;

@@ -12,7 +12,7 @@ import type { Clockwork } from "./clockwork.ts";
 import type { Deployment } from "./deployment.ts";
 import { createHandlers } from "./handlers.ts";
 import type { LogBook } from "./log-book.ts";
-import { Process } from "./process.ts";
+import { Program } from "./program.ts";
 import type { MemoryStore, StoredLane } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
 import { Threads, type Threw } from "./threads.ts";
@@ -38,7 +38,7 @@ const birthBytes = 16;
 
 export class Node {
   readonly #parts: NodeParts;
-  readonly #process: Process;
+  readonly #program: Program;
   readonly #reactor: Reactor;
   readonly #inbox: Inbox;
   readonly #handlers = createHandlers();
@@ -52,22 +52,22 @@ export class Node {
   /** `life`: which one it is, from 1. */
   constructor(parts: NodeParts, life: number) {
     const { clockwork, store, deployment, log, numbers, threw } = parts;
-    const process = new Process(clockwork, {
+    const program = new Program(clockwork, {
       get monotonicMs() {
         return clockwork.nowMs;
       },
       delayUntil: (atMs) => atMs - clockwork.nowMs,
     });
     this.#parts = parts;
-    this.#process = process;
+    this.#program = program;
     const after = (ms: number, act: () => void): (() => void) => this.#after(ms, act);
     const world = { ...parts.world, after, gather: gatherFunction(after) };
     this.#reactor = new Reactor({
       ports: {
-        worker: new Threads({ process, deployment, log, world, handlers: this.#handlers, threw }).port,
+        worker: new Threads({ program, deployment, log, world, handlers: this.#handlers, threw }).port,
         store: createStorePort({
           clockwork,
-          process,
+          program,
           store,
           wallMs: world.now,
           rung: () => this.#lookSoon(),
@@ -82,13 +82,13 @@ export class Node {
     });
     this.#inbox = new Inbox({ numbers, refusal: fail("draining", "the node is not open") });
     this.#inbox.open(this.#reactor);
-    process.start();
+    program.start();
     this.#lookSoon();
   }
 
   /** Does something in this life, soon. */
   soon(act: () => void): void {
-    this.#process.deliver(0, act);
+    this.#program.deliver(0, act);
   }
 
   readonly submit: Submit = (call, reply) => {
@@ -123,7 +123,7 @@ export class Node {
 
   /** Nothing happens in this life any more; what it has sent to the store arrives. */
   die(): void {
-    this.#process.crash();
+    this.#program.crash();
   }
 
   #openLane(name: SessionName): Lane {
@@ -134,7 +134,7 @@ export class Node {
 
   #after(ms: number, act: () => void): () => void {
     let isArmed = true;
-    this.#process.deliver(ms, () => {
+    this.#program.deliver(ms, () => {
       if (isArmed) act();
     });
     return () => {
@@ -163,7 +163,7 @@ export class Node {
   #sweepIdle(): void {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    this.#process.deliver(idleSweepMs, () => {
+    this.#program.deliver(idleSweepMs, () => {
       this.#isSweeping = false;
       this.#reactor.sleepIdle();
       if (!this.#reactor.isEmpty) this.#sweepIdle();

@@ -3,12 +3,12 @@
 import type { StorePort } from "../reactor/index.ts";
 import type { Resolver } from "../reactor/ports.ts";
 import type { Clockwork } from "./clockwork.ts";
-import type { Process } from "./process.ts";
+import type { Program } from "./program.ts";
 import { type MemoryStore, pageText } from "./store.ts";
 
 export interface StorePortParts {
   readonly clockwork: Clockwork;
-  readonly process: Process;
+  readonly program: Program;
   readonly store: MemoryStore;
   /** By the store's clock. */
   readonly wallMs: () => number;
@@ -16,11 +16,11 @@ export interface StorePortParts {
   readonly rung: () => void;
 }
 
-export function createStorePort({ clockwork, process, store, wallMs, rung }: StorePortParts): StorePort {
+export function createStorePort({ clockwork, program, store, wallMs, rung }: StorePortParts): StorePort {
   const ask = <T>(act: () => T, answered: (value: T) => void): void =>
     clockwork.after(0, () => {
       const value = act();
-      process.deliver(0, () => answered(value));
+      program.deliver(0, () => answered(value));
     });
   const tell = <T>({ answered }: Resolver<T>, act: () => T): void => ask(act, answered);
   const does = (act: () => void): void => clockwork.after(0, act);

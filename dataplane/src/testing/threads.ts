@@ -14,11 +14,11 @@ import type { ThreadWorld } from "../worker/world.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Handlers } from "./handlers.ts";
 import type { LogBook } from "./log-book.ts";
-import type { Channel, Process } from "./process.ts";
+import type { Channel, Program } from "./program.ts";
 
 /** What stands for the thread of a bundle in one life of a node. */
 export interface ThreadsParts {
-  readonly process: Process;
+  readonly program: Program;
   readonly deployment: Deployment;
   readonly world: ThreadWorld;
   readonly log: LogBook;
@@ -89,19 +89,19 @@ export class Threads {
       const open = this.#open.get(number);
       if (open !== undefined) act(open); // or its state did not load
     };
-    this.#parts.process.deliver(0, due, this.#toWorker);
+    this.#parts.program.deliver(0, due, this.#toWorker);
   }
 
   /** The state is loaded where a thread would do it, after what was sent to the worker before. */
   #opened({ activation: number, name, epoch, image, hear }: Opening): Opened {
-    const { process, deployment, handlers, log, world, threw } = this.#parts;
+    const { program, deployment, handlers, log, world, threw } = this.#parts;
     const loaded = deployment.of(name.agent);
     assert(loaded !== undefined, `a session of agent ${name.agent}, which is not there`);
     const { agent, message, schema } = loaded;
     const say = speaker((event) => {
       if (event.type === "ask") handlers.waits(askName(number, event.askId), event.by);
       if (event.type === "step") handlers.waits(stepName(number, event.step), event.by);
-      process.deliver(0, () => hear(event), this.#fromWorker);
+      program.deliver(0, () => hear(event), this.#fromWorker);
     });
     const start = (): void => {
       const state = loadState(schema, image, crc32);
@@ -119,7 +119,7 @@ export class Threads {
       const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say, broken });
       this.#open.set(number, { activation, say });
     };
-    process.deliver(0, start, this.#toWorker);
+    program.deliver(0, start, this.#toWorker);
     return { agent: message, devices: [] };
   }
 }

@@ -1,6 +1,6 @@
 // The worker thread of one bundle: started again when it ends, and ended when it does not let go of a handler
 // or of memory.
-import { MessageChannel, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
 import { hash16 } from "@voda/proto/hash16";
 import { bundleLoadMsMax } from "@voda/proto/wire";

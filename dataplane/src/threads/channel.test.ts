@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageChannel } from "node:worker_threads";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { type Channel, openChannel } from "./channel.ts";

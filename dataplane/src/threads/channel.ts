@@ -1,5 +1,4 @@
 // Both directions between the I/O thread and a worker: messages as frames in rings.
-import type { MessagePort } from "node:worker_threads";
 import { DecodeError } from "@voda/stdx";
 import { FrameCursor, FrameError, type FrameFields, frameLength, writeFrame } from "../frame/index.ts";
 import { RingReader, RingWriter } from "../ring/index.ts";

@@ -1,6 +1,6 @@
 // The thread that runs one bundle: sessions come and go by frames in a ring, their handlers run on this
 // thread's event loop.
-import { setInterval, setTimeout } from "node:timers";
+import * as timers from "node:timers";
 import { getHeapStatistics } from "node:v8";
 import { workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
@@ -66,7 +66,7 @@ class WorkerThread {
     });
     this.log = openAgentLog((message) => this.#channel.send(message), {
       nowMs: () => systemClock.monotonicMs(),
-      after: (ms, end) => void setTimeout(end, ms),
+      after: (ms, end) => void timers.setTimeout(end, ms),
     });
   }
 
@@ -227,7 +227,7 @@ catchStrays(thread.log);
 captureOutput(thread.log);
 const mebibyte = 1024 * 1024;
 Atomics.store(setup.pulse, 2, ownThread());
-setInterval(() => {
+timers.setInterval(() => {
   Atomics.store(setup.pulse, 1, getHeapStatistics().external_memory / mebibyte);
   Atomics.add(setup.pulse, 0, 1);
 }, pulseMs / 2);

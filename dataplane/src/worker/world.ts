@@ -1,7 +1,7 @@
 // What an activation takes of time and of chance: its thread's own, or what a test makes of them. Not the
 // globals: an agent that puts fake timers in their place must not take away the bound of its turns.
 import { randomBytes, randomUUID } from "node:crypto";
-import { clearTimeout, setTimeout } from "node:timers";
+import * as timers from "node:timers";
 import { systemClock } from "@voda/stdx";
 import { type GatherFunction, gatherFunction } from "voda/definition";
 
@@ -23,8 +23,8 @@ export interface ThreadWorld {
 }
 
 function after(ms: number, act: () => void): () => void {
-  const timer = setTimeout(act, ms);
-  return () => clearTimeout(timer);
+  const timer = timers.setTimeout(act, ms);
+  return () => timers.clearTimeout(timer);
 }
 
 /** Of this thread. */

@@ -241,7 +241,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       world(
         "holder",
-        "return !this.#isEnded && this.#window.leftMs(this.#options.process.clocks) > 0;",
+        "return !this.#isEnded && this.#window.leftMs(this.#options.program.clocks) > 0;",
         "return !this.#isEnded && this.flag === true;",
       ),
       world(
@@ -250,7 +250,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
         `    this.#window.renewed(sentAt);
         this.flag = true;
         this.sentAt = sentAt;
-        this.#options.process.at(sentAt.monotonicMs + this.#window.leftMs(sentAt), () => {
+        this.#options.program.at(sentAt.monotonicMs + this.#window.leftMs(sentAt), () => {
           if (this.sentAt === sentAt) this.flag = false;
         });\n`,
       ),
@@ -262,7 +262,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
       plan: { reads: 24, writes: 16 },
     },
   },
-  /** Every start of a process has a new incarnation. */
+  /** Every start of a program has a new incarnation. */
   newIncarnation: {
     patches: [
       world(

@@ -5,12 +5,12 @@ import { type Instant, LeaseWindow, leaseRenewMs } from "../../../dataplane/src/
 import type { Clockwork } from "./clockwork.ts";
 import { createKnowledge, type Knowledge, type LeaseNews, type Leases } from "./leases.ts";
 import type { Link } from "./link.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProgram } from "./program.ts";
 
 export interface HolderOptions {
   readonly index: number;
   readonly clockwork: Clockwork;
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly leases: () => Leases;
   readonly link: () => Link;
   readonly changed: () => void;
@@ -34,7 +34,7 @@ export class Holder {
   }
 
   start(): void {
-    const { leases, process } = this.#options;
+    const { leases, program } = this.#options;
     const before = this.#incarnation;
     this.#isEnded = false;
     this.#window = new LeaseWindow();
@@ -47,7 +47,7 @@ export class Holder {
       this.#knowledge.hear({ type: "ended", incarnation: before });
     }
     leases().create(this.#incarnation, undefined);
-    process.deliver(leaseRenewMs, () => this.#beat());
+    program.deliver(leaseRenewMs, () => this.#beat());
   }
 
   connected(): void {
@@ -61,7 +61,7 @@ export class Holder {
   }
 
   isValid(): boolean {
-    return !this.#isEnded && this.#window.leftMs(this.#options.process.clocks) > 0;
+    return !this.#isEnded && this.#window.leftMs(this.#options.program.clocks) > 0;
   }
 
   standing(incarnation: string): Standing {
@@ -74,13 +74,13 @@ export class Holder {
   }
 
   #now(): Instant {
-    const { monotonicMs, wallMs } = this.#options.process.clocks;
+    const { monotonicMs, wallMs } = this.#options.program.clocks;
     return { monotonicMs, wallMs };
   }
 
   #beat(): void {
     if (!this.#isEnded) this.#renew();
-    this.#options.process.deliver(leaseRenewMs, () => this.#beat());
+    this.#options.program.deliver(leaseRenewMs, () => this.#beat());
   }
 
   #renew(): void {
@@ -111,7 +111,7 @@ export class Holder {
 
   #returnAgain(): void {
     if (!this.#isEnded) return;
-    const { index, clockwork, process, link, leases, changed } = this.#options;
+    const { index, clockwork, program, link, leases, changed } = this.#options;
     const before = this.#incarnation;
     const next = this.#fresh();
     const sentAt = this.#now();
@@ -128,6 +128,6 @@ export class Holder {
         changed();
       });
     });
-    process.deliver(returnEveryMs, () => this.#returnAgain());
+    program.deliver(returnEveryMs, () => this.#returnAgain());
   }
 }

@@ -1,7 +1,7 @@
 // A node's connection to the store: delays, losses and copies of messages, and reconnects.
 import type { Clockwork } from "./clockwork.ts";
 import type { FaultPlan } from "./options.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProgram } from "./program.ts";
 import type { SimStore } from "./store.ts";
 
 export type LinkReply = (deliver: () => void) => void;
@@ -19,14 +19,14 @@ export interface Link {
 export interface LinkOptions {
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly store: SimStore;
   readonly changed: (up: boolean) => void;
 }
 
 const reconnectMs = 120;
 
-export function createLink({ plan, clockwork, process, store, changed }: LinkOptions): Link {
+export function createLink({ plan, clockwork, program, store, changed }: LinkOptions): Link {
   const { random } = clockwork;
   const { faults } = plan;
   let isUp = false;
@@ -38,7 +38,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
   function connect(): void {
     if (isUp) return;
     if (!store.isUp) {
-      process.deliver(reconnectMs, connect);
+      program.deliver(reconnectMs, connect);
       return;
     }
     isUp = true;
@@ -55,7 +55,7 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
     if (store.life !== sentTo || !store.isUp) return;
     act((deliver) => {
       if (random.chance(faults.lost)) return clockwork.meet("an answer of the store is lost");
-      process.deliver(delayMs(), () => {
+      program.deliver(delayMs(), () => {
         if (connection === from && isUp) deliver();
       });
     });
@@ -67,18 +67,18 @@ export function createLink({ plan, clockwork, process, store, changed }: LinkOpt
     },
     start() {
       isUp = false;
-      process.deliver(random.below(20), connect);
+      program.deliver(random.below(20), connect);
     },
     crash() {
       isUp = false;
     },
     lose(againInMs) {
-      process.deliver(random.below(30), () => {
+      program.deliver(random.below(30), () => {
         if (!isUp || (againInMs === 0 && life === store.life)) return;
         isUp = false;
         clockwork.meet("a connection breaks");
         changed(false);
-        process.deliver(againInMs + reconnectMs, connect);
+        program.deliver(againInMs + reconnectMs, connect);
       });
     },
     publish(act, extraMs = 0) {

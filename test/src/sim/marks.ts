@@ -2,7 +2,7 @@
 import { isBehind, type Mark, type Marked, mayReplace } from "@voda/proto/mark";
 import { Violation } from "./checks.ts";
 import type { Clockwork } from "./clockwork.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProgram } from "./program.ts";
 
 /** Until a mark is stored, and until one that nobody confirmed is sent again. */
 const markMsMax = 1000;
@@ -71,13 +71,13 @@ export class SimMarks {
 
 /** A node's own. */
 export class NodeMarks {
-  readonly #process: SimProcess;
+  readonly #program: SimProgram;
   readonly #store: (mark: Mark, stored: () => void) => void;
   #unstored: Mark | undefined;
   #isArmed = false;
 
-  constructor(process: SimProcess, store: (mark: Mark, stored: () => void) => void) {
-    this.#process = process;
+  constructor(program: SimProgram, store: (mark: Mark, stored: () => void) => void) {
+    this.#program = program;
     this.#store = store;
   }
 
@@ -95,7 +95,7 @@ export class NodeMarks {
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
-    this.#process.deliver(markMsMax, () => {
+    this.#program.deliver(markMsMax, () => {
       this.#isArmed = false;
       if (this.#unstored === undefined) return;
       this.#send();

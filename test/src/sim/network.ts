@@ -6,7 +6,7 @@ import type { Clockwork } from "./clockwork.ts";
 import type { Holder } from "./holder.ts";
 import type { Link } from "./link.ts";
 import type { FaultPlan } from "./options.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProgram } from "./program.ts";
 
 type Told = Pick<PassedOn, "answered" | "undelivered"> & { readonly taken: (takeBack: TakeBack) => void };
 
@@ -14,7 +14,7 @@ export interface NetworkOptions {
   readonly index: number;
   readonly plan: FaultPlan;
   readonly clockwork: Clockwork;
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly holder: Holder;
   readonly link: () => Link;
   readonly nodeOf: (incarnation: string) => Network;
@@ -39,18 +39,18 @@ export class Network {
     this.#away = new Set();
   }
 
-  /** As the bus: what becomes of the call is told once, and to this life of the process. */
+  /** As the bus: what becomes of the call is told once, and to this life of the program. */
   forward(incarnation: string, call: Call, told: PassedOn): TakeBack {
-    const { index, clockwork, process, link, nodeOf } = this.#options;
+    const { index, clockwork, program, link, nodeOf } = this.#options;
     clockwork.say(`node ${index}: forwards ${call.method} to ${incarnation.slice(0, 4)}`);
     clockwork.meet("a call is passed on");
     const one: Away = { incarnation, told, takeBack: undefined };
     this.#away.add(one);
     if (link().isUp) {
-      const remainingMs = call.head.deadlineMs - process.clocks.monotonicMs;
+      const remainingMs = call.head.deadlineMs - program.clocks.monotonicMs;
       const heard = this.#listen(one);
       this.#send(() => nodeOf(incarnation).arrive(incarnation, call, remainingMs, heard));
-    } else process.deliver(0, () => this.#end(one, () => told.undelivered()));
+    } else program.deliver(0, () => this.#end(one, () => told.undelivered()));
     return (why) =>
       this.#end(one, () => {
         clockwork.meet("a passed call is taken back");
@@ -63,12 +63,12 @@ export class Network {
    * may have ended, does not run it.
    */
   arrive(incarnation: string, call: Call, remainingMs: number, told: Told): void {
-    const { clockwork, process, link } = this.#options;
-    if (!process.isUp) {
-      clockwork.meet("a passed call comes to a dead process");
+    const { clockwork, program, link } = this.#options;
+    if (!program.isUp) {
+      clockwork.meet("a passed call comes to a dead program");
       told.undelivered();
     } else if (link().isUp)
-      process.deliver(clockwork.random.next() * 3, () => this.#serve(incarnation, call, remainingMs, told));
+      program.deliver(clockwork.random.next() * 3, () => this.#serve(incarnation, call, remainingMs, told));
     else {
       clockwork.meet("a passed call comes to a node without a connection");
       told.undelivered();
@@ -99,30 +99,30 @@ export class Network {
   }
 
   #serve(incarnation: string, call: Call, remainingMs: number, told: Told): void {
-    const { index, clockwork, process, holder, submit } = this.#options;
+    const { index, clockwork, program, holder, submit } = this.#options;
     if (holder.incarnation !== incarnation || !holder.isValid()) {
       clockwork.say(`node ${index}: gets ${call.method}, which is for another life`);
       clockwork.meet("a passed call comes to a later life");
       told.undelivered();
       return;
     }
-    const { generation } = process;
-    const deadlineMs = process.clocks.monotonicMs + remainingMs;
+    const { generation } = program;
+    const deadlineMs = program.clocks.monotonicMs + remainingMs;
     const takeBack = submit({ ...call, head: { ...call.head, deadlineMs } }, (answer, meta) =>
       told.answered(answer, meta),
     );
     told.taken((why) => {
-      if (process.generation === generation) process.deliver(0, () => takeBack(why));
+      if (program.generation === generation) program.deliver(0, () => takeBack(why));
     });
   }
 
   /** What the other node says: an answer may get lost; that nobody listens is known at once. */
   #listen(one: Away): Told {
-    const { plan, clockwork, process } = this.#options;
-    const { generation } = process;
+    const { plan, clockwork, program } = this.#options;
+    const { generation } = program;
     const back = (tell: () => void): void =>
       this.#send(() => {
-        if (process.generation === generation) process.deliver(0, () => this.#end(one, tell));
+        if (program.generation === generation) program.deliver(0, () => this.#end(one, tell));
         else clockwork.meet("the answer of a passed call comes to a later life");
       });
     return {

@@ -17,7 +17,7 @@ import type { LeaseNews, Leases } from "./leases.ts";
 import { createLink, type Link } from "./link.ts";
 import { Network } from "./network.ts";
 import type { FaultPlan } from "./options.ts";
-import { SimProcess } from "./process.ts";
+import { SimProgram } from "./program.ts";
 import { askedSession, isAsked, mainSession, type Stores } from "./sessions.ts";
 import type { Begun } from "./steps.ts";
 import type { SimBell, SimStore } from "./store.ts";
@@ -40,7 +40,7 @@ export interface NodeOptions {
   readonly nodeOf: (incarnation: string) => SimNode;
 }
 
-/** What counts up for the life of a process has no end at 2^32. */
+/** What counts up for the life of a program has no end at 2^32. */
 const firstNumber = 2 ** 32 - 3;
 
 const coldOccasions: Readonly<Partial<Record<ColdReason | "refused", Occasion>>> = {
@@ -50,7 +50,7 @@ const coldOccasions: Readonly<Partial<Record<ColdReason | "refused", Occasion>>>
 };
 
 export class SimNode {
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly holder: Holder;
   readonly link: Link;
   readonly network: Network;
@@ -65,12 +65,12 @@ export class SimNode {
 
   constructor(options: NodeOptions) {
     const { index, plan, clockwork, stores, leases } = options;
-    const process = new SimProcess(clockwork);
+    const program = new SimProgram(clockwork);
     this.#options = options;
-    this.process = process;
+    this.program = program;
     this.#threads = new Threads({
       clockwork,
-      process,
+      program,
       operation: options.operation,
       begins: options.begins,
       kill: (operation) => options.kill(this, operation),
@@ -79,7 +79,7 @@ export class SimNode {
     this.holder = new Holder({
       index,
       clockwork,
-      process,
+      program,
       leases,
       link: () => this.link,
       changed: () => this.#reactor.dispatchAll({ type: "leases" }),
@@ -87,7 +87,7 @@ export class SimNode {
     this.link = createLink({
       plan,
       clockwork,
-      process,
+      program,
       store: stores.main,
       changed: (up) => this.#connectionChanged(up),
     });
@@ -95,7 +95,7 @@ export class SimNode {
       index,
       plan,
       clockwork,
-      process,
+      program,
       holder: this.holder,
       link: () => this.link,
       nodeOf: (incarnation) => options.nodeOf(incarnation).network,
@@ -109,13 +109,13 @@ export class SimNode {
     return this.#reactor.isEmpty;
   }
 
-  /** Calls that came to this life of the process and have no answer. */
+  /** Calls that came to this life of the program and have no answer. */
   get unanswered(): number {
     return this.#owed.size;
   }
 
   start(): void {
-    this.process.start();
+    this.program.start();
     this.#numbers = createNumbers(firstNumber);
     this.#threads.start();
     this.network.start();
@@ -132,8 +132,8 @@ export class SimNode {
   /** As the product's rounds: whoever finds the bell of a life that is gone has its session woken. */
   #lookForBells(): void {
     const { clockwork, stores } = this.#options;
-    const { process, link } = this;
-    process.deliver(1_000 + clockwork.random.below(1_000), () => this.#lookForBells());
+    const { program, link } = this;
+    program.deliver(1_000 + clockwork.random.below(1_000), () => this.#lookForBells());
     for (const session of [mainSession, askedSession]) {
       const store = stores[isAsked(session.name) ? "asked" : "main"];
       link.publish((reply) => {
@@ -148,11 +148,11 @@ export class SimNode {
 
   /** As the product's, which look two rounds ahead. */
   #answerWhenDue(session: typeof mainSession, bell: SimBell, store: SimStore): void {
-    const inMs = bell.dueMs - this.process.clocks.storeMs;
+    const inMs = bell.dueMs - this.program.clocks.storeMs;
     if (inMs <= 0) return this.#answer(session, bell, store);
     if (inMs > 4_000 || this.#waits.has(bell.seq)) return;
     this.#waits.add(bell.seq);
-    this.process.deliver(inMs, () => {
+    this.program.deliver(inMs, () => {
       this.#waits.delete(bell.seq);
       if (this.#isOrphan(session.token, bell)) this.#answer(session, bell, store);
     });
@@ -170,7 +170,7 @@ export class SimNode {
   #answer(session: typeof mainSession, { seq }: SimBell, store: SimStore): void {
     const { clockwork } = this.#options;
     clockwork.meet("a bell wakes a session");
-    const call = orderOf(session, this.#numbers(), this.process.clocks.monotonicMs + 10_000);
+    const call = orderOf(session, this.#numbers(), this.program.clocks.monotonicMs + 10_000);
     this.#submit(call, (answer) => {
       if (answer.ok) this.link.publish(() => store.unring(seq));
     });
@@ -178,7 +178,7 @@ export class SimNode {
 
   crash(): void {
     this.#say("dies");
-    this.process.crash();
+    this.program.crash();
     this.link.crash();
   }
 
@@ -186,8 +186,8 @@ export class SimNode {
   receive(attempt: Attempt): void {
     const { clockwork, answered } = this.#options;
     const { random } = clockwork;
-    this.process.deliver(random.next() * 3, () => {
-      const call = callOf(attempt, this.#numbers(), this.process.clocks.monotonicMs + attempt.timeoutMs);
+    this.program.deliver(random.next() * 3, () => {
+      const call = callOf(attempt, this.#numbers(), this.program.clocks.monotonicMs + attempt.timeoutMs);
       const { number } = call.head;
       this.#say(`gets ${attempt.operation.kind} ${attempt.operation.number} as call ${number}`);
       let isAnswered = false;
@@ -197,7 +197,7 @@ export class SimNode {
         answered(attempt, answer);
       });
       if (random.chance(0.05))
-        this.process.deliver(random.below(attempt.timeoutMs), () => {
+        this.program.deliver(random.below(attempt.timeoutMs), () => {
           if (!isAnswered) clockwork.meet("a caller leaves");
           takeBack("caller");
         });
@@ -215,7 +215,7 @@ export class SimNode {
   };
 
   sleep(): void {
-    this.process.deliver(0, () => {
+    this.program.deliver(0, () => {
       void this.#reactor.sleep(mainSession.token);
       void this.#reactor.sleep(askedSession.token);
     });
@@ -223,7 +223,7 @@ export class SimNode {
 
   /** The worker threads die. */
   loseWorkers(): void {
-    this.process.deliver(0, () => {
+    this.program.deliver(0, () => {
       this.#say("loses its workers");
       this.#options.clockwork.meet("workers are lost");
       this.#threads.lose((activation, calls) => {
@@ -240,7 +240,7 @@ export class SimNode {
 
   hear(news: LeaseNews): void {
     const { random } = this.#options.clockwork;
-    this.process.deliver(random.chance(0.1) ? random.below(800) : random.next() * 20, () => {
+    this.program.deliver(random.chance(0.1) ? random.below(800) : random.next() * 20, () => {
       this.holder.hear(news);
       this.network.leasesChanged();
       this.#reactor.dispatchAll({ type: "leases" });
@@ -249,7 +249,7 @@ export class SimNode {
 
   describe(): string {
     const lane = this.#lane === undefined ? "without a lane" : phaseOf(this.#lane);
-    const phase = this.process.isUp ? lane : "dead";
+    const phase = this.program.isUp ? lane : "dead";
     return `node ${this.#options.index}: ${phase} ${this.holder.incarnation.slice(0, 4)}`;
   }
 
@@ -273,10 +273,10 @@ export class SimNode {
   }
 
   #createReactor(): Reactor {
-    const { process, link } = this;
+    const { program, link } = this;
     const { clockwork, stores, plan } = this.#options;
     const say = (line: string): void => this.#say(line);
-    const store = createStorePort({ clockwork, process, link, stores, say });
+    const store = createStorePort({ clockwork, program, link, stores, say });
     return new Reactor({
       ports: {
         worker: this.#threads.port,
@@ -296,10 +296,10 @@ export class SimNode {
       },
       world: createWorld(this, clockwork, () => this.#numbers()),
       timers: {
-        nowMs: () => process.clocks.monotonicMs,
+        nowMs: () => program.clocks.monotonicMs,
         at(atMs, act) {
           let isArmed = true;
-          process.at(atMs, () => {
+          program.at(atMs, () => {
             if (isArmed) act();
           });
           return () => {
@@ -329,17 +329,17 @@ export class SimNode {
 }
 
 function createWorld(
-  { process, holder }: Pick<SimNode, "process" | "holder">,
+  { program, holder }: Pick<SimNode, "program" | "holder">,
   { random }: Clockwork,
   unique: () => number,
 ): HostWorld {
   return {
     refresh: () => undefined,
     get storeMs() {
-      return process.clocks.storeMs;
+      return program.clocks.storeMs;
     },
     get monotonicMs() {
-      return process.clocks.monotonicMs;
+      return program.clocks.monotonicMs;
     },
     get incarnation() {
       return holder.incarnation;

@@ -6,7 +6,7 @@ import { type FoldBounds, foldBoundsOf } from "../../../dataplane/src/lane/index
 export interface Faults {
   readonly crashes: number;
   readonly pauses: number;
-  /** Of a machine with its process. */
+  /** Of a machine with its program. */
   readonly suspensions: number;
   /** Steps of a wall clock. */
   readonly clockSteps: number;

@@ -258,31 +258,31 @@ function killer(scene: Pick<Scene, "clockwork" | "start">) {
 }
 
 function crash({ clockwork, start }: Pick<Scene, "clockwork" | "start">, node: SimNode): void {
-  if (!node.process.isUp) return;
+  if (!node.program.isUp) return;
   node.crash();
-  clockwork.meet("a process dies");
+  clockwork.meet("a program dies");
   clockwork.after(clockwork.random.below(5000), () => start(node));
 }
 
-function stepClock({ clockwork }: Scene, { process }: SimNode): void {
-  process.stepClock();
+function stepClock({ clockwork }: Scene, { program }: SimNode): void {
+  program.stepClock();
   clockwork.meet("a wall clock steps");
 }
 
 /** Alone, or with its machine. */
 function pause({ clockwork }: Scene, node: SimNode, suspended: boolean): void {
-  const { process } = node;
-  if (!process.isUp || process.isPaused) return;
-  const { generation } = process;
+  const { program } = node;
+  if (!program.isUp || program.isPaused) return;
+  const { generation } = program;
   clockwork.say(`${node.describe()}: ${suspended ? "suspended" : "stopped"}`);
-  clockwork.meet(suspended ? "a machine is suspended" : "a process is stopped");
-  process.pause(suspended);
+  clockwork.meet(suspended ? "a machine is suspended" : "a program is stopped");
+  program.pause(suspended);
   clockwork.after(
     clockwork.random.chance(0.7) ? clockwork.random.below(6000) : clockwork.random.below(500),
     () => {
-      if (process.generation !== generation) return;
+      if (program.generation !== generation) return;
       clockwork.say(`${node.describe()}: goes on`);
-      process.resume();
+      program.resume();
     },
   );
 }

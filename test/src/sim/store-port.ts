@@ -5,13 +5,13 @@ import type { AppendedRecord, Resolver, Session, StorePort } from "../../../data
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
 import { NodeMarks } from "./marks.ts";
-import type { SimProcess } from "./process.ts";
+import type { SimProgram } from "./program.ts";
 import { isAsked, type Stores } from "./sessions.ts";
 import type { SimStore } from "./store.ts";
 
 export interface StorePortOptions {
   readonly clockwork: Clockwork;
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly link: Link;
   readonly stores: Stores;
   readonly say: (line: string) => void;
@@ -23,9 +23,9 @@ const replyMsMax = 700;
 /** `forget`: the memory of the session is dropped. */
 export type SimStorePort = StorePort & { readonly forget: (session: Session) => void };
 
-export function createStorePort({ clockwork, process, link, stores, say }: StorePortOptions): SimStorePort {
+export function createStorePort({ clockwork, program, link, stores, say }: StorePortOptions): SimStorePort {
   const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
-  const marksOf = marksOfStores(process, link);
+  const marksOf = marksOfStores(program, link);
   const dead = deadOf();
 
   function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
@@ -39,7 +39,7 @@ export function createStorePort({ clockwork, process, link, stores, say }: Store
       const value = act();
       reply(() => end(() => answered(value)));
     });
-    process.deliver(replyMsMax, () => end(failed));
+    program.deliver(replyMsMax, () => end(failed));
   }
 
   return {
@@ -116,12 +116,12 @@ function deadOf() {
 }
 
 /** What this node knows of the marks of each store. */
-function marksOfStores(process: SimProcess, link: Link): (store: SimStore) => NodeMarks {
+function marksOfStores(program: SimProgram, link: Link): (store: SimStore) => NodeMarks {
   const marks = new Map<SimStore, NodeMarks>();
   return (store) => {
     const known = marks.get(store);
     if (known !== undefined) return known;
-    const made = new NodeMarks(process, (mark, stored) =>
+    const made = new NodeMarks(program, (mark, stored) =>
       link.publish((reply) => {
         store.marks.put(mark);
         reply(stored);

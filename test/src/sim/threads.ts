@@ -8,7 +8,7 @@ import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
-import type { Channel, SimProcess } from "./process.ts";
+import type { Channel, SimProgram } from "./program.ts";
 import { askedSession, isAsked, nobody } from "./sessions.ts";
 import type { Begun } from "./steps.ts";
 import { createWorker, type SimWorker } from "./worker.ts";
@@ -23,10 +23,10 @@ const agent = create(AgentSchema, { name: "simulated", queueMax: 10_000, turnMsM
 
 export interface ThreadsOptions {
   readonly clockwork: Clockwork;
-  readonly process: SimProcess;
+  readonly program: SimProgram;
   readonly operation: (number: number) => Operation;
   readonly begins: (begun: Begun) => void;
-  /** The handler of an operation ends the process. */
+  /** The handler of an operation ends the program. */
   readonly kill: (operation: Operation) => void;
   /** What was asked from that state comes to the worker of the other session. */
   readonly arrives: (call: Call) => void;
@@ -106,13 +106,13 @@ export class Threads {
         if (this.#open.has(activation)) for (const call of writers) this.#neverAgain.add(call);
         told(activation, begun);
       };
-      this.#options.process.deliver(1, due, this.#fromWorker);
+      this.#options.program.deliver(1, due, this.#fromWorker);
     }
   }
 
   #opened({ activation, image, name, hear }: Opening): Opened {
     this.#open.add(activation);
-    const { process, operation } = this.#options;
+    const { program, operation } = this.#options;
     const { random } = this.#options.clockwork;
     const worker = createWorker({
       activation,
@@ -127,27 +127,27 @@ export class Threads {
         : (by, askId, seen) => {
             const request = this.#requestOf(by, seen);
             const due = (): void => hear({ type: "ask", activation, by, askId, request });
-            process.deliver(random.next(), due, this.#fromWorker);
+            program.deliver(random.next(), due, this.#fromWorker);
           },
       perform: (step) => {
         this.#performed += 1;
         return `${step} ${random.below(2 ** 30)}.${this.#performed}`;
       },
-      kill: (one) => process.deliver(random.next() * 5, () => this.#options.kill(one)),
+      kill: (one) => program.deliver(random.next() * 5, () => this.#options.kill(one)),
       refuses: () => random.chance(0.4),
-      nowMs: () => process.clocks.monotonicMs,
+      nowMs: () => program.clocks.monotonicMs,
       run: (done) => {
         const end = (): void => {
           if (this.#workers.get(activation) === worker) done(); // or its thread is gone
         };
-        process.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, end);
+        program.deliver(random.chance(0.1) ? random.below(600) : random.next() * 10, end);
       },
       say: (message) => {
         if (message.type === "step") this.#steps.set(`${activation}.${message.step}`, message);
-        process.deliver(random.next(), () => hear(message), this.#fromWorker);
+        program.deliver(random.next(), () => hear(message), this.#fromWorker);
       },
     });
-    process.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);
+    program.deliver(random.next(), () => this.#workers.set(activation, worker), this.#toWorker);
     return { agent, devices: [] };
   }
 
@@ -179,12 +179,12 @@ export class Threads {
   }
 
   #send(activation: number, act: (worker: SimWorker) => void): void {
-    const { clockwork, process } = this.#options;
+    const { clockwork, program } = this.#options;
     const due = (): void => {
       const worker = this.#workers.get(activation);
       if (worker !== undefined) act(worker); // or it was lost
     };
-    process.deliver(clockwork.random.next(), due, this.#toWorker);
+    program.deliver(clockwork.random.next(), due, this.#toWorker);
   }
 
   #call(number: number): Call {

@@ -1,25 +1,23 @@
-// A process in virtual time: it is up or not, and can be stopped and go on.
+// A program in virtual time: it is up or not.
 import type { Clockwork } from "./clockwork.ts";
 
 /** Things that happen in the order in which they were sent, whatever their delays. */
 export type Channel = (() => void)[];
 
 /** The clock of its machine. */
-export interface ProcessClock {
+export interface ProgramClock {
   readonly monotonicMs: number;
   /** Virtual time until the clock shows `atMs`, if the machine is not suspended. */
   delayUntil(atMs: number): number;
 }
 
-export class Process {
+export class Program {
   readonly #clockwork: Clockwork;
-  readonly #clock: ProcessClock;
+  readonly #clock: ProgramClock;
   #generation = 0;
   #isUp = false;
-  #isPaused = false;
-  #backlog: (() => void)[] = [];
 
-  constructor(clockwork: Clockwork, clock: ProcessClock) {
+  constructor(clockwork: Clockwork, clock: ProgramClock) {
     this.#clockwork = clockwork;
     this.#clock = clock;
   }
@@ -33,10 +31,6 @@ export class Process {
     return this.#isUp;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
   start(): void {
     this.#generation += 1;
     this.#isUp = true;
@@ -45,29 +39,15 @@ export class Process {
   crash(): void {
     this.#generation += 1;
     this.#isUp = false;
-    this.#isPaused = false;
-    this.#backlog = [];
   }
 
-  pause(): void {
-    this.#isPaused = true;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    const waiting = this.#backlog;
-    this.#backlog = [];
-    for (const due of waiting) this.#clockwork.after(this.#clockwork.random.below(4), due);
-  }
-
-  /** Does `act` in this life of the process; while it is stopped, what is due waits. */
+  /** Does `act` in this life of the program. */
   deliver(delayMs: number, act: () => void, channel?: Channel): void {
     const bornIn = this.#generation;
     channel?.push(act);
     const due = (): void => {
       if (bornIn !== this.#generation || !this.#isUp) return;
-      if (this.#isPaused) this.#backlog.push(due);
-      else if (channel === undefined) act();
+      if (channel === undefined) act();
       else channel.shift()?.();
     };
     this.#clockwork.after(delayMs, due);

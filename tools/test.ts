@@ -206,7 +206,7 @@ function printBudget(): void {
 function readArguments(args: readonly string[]): { asked: string[]; part: string } {
   const at = args.indexOf("--file");
   if (at < 0) return { asked: [...args], part: "" };
-  const part = args[at + 1];
-  if (part === undefined) throw new Error("--file without a part of a path");
-  return { asked: args.filter((_, i) => i !== at && i !== at + 1), part };
+  const given = args[at + 1];
+  if (given === undefined) throw new Error("--file without a part of a path");
+  return { asked: args.filter((_, i) => i !== at && i !== at + 1), part: given };
 }

@@ -29,7 +29,7 @@ export const placement: Bench = {
   run: async ({ values, say }) => {
     const [policies, seeds, plot] = [policiesOf(values), seedsOf(values), plotOf(values)];
     const trace = readTrace(values);
-    for (const line of unplaceable(trace)) say(line);
+    for (const text of unplaceable(trace)) say(text);
     const isLearning = whole(values, "learn") === 1;
     const tell = teller(say);
     const figures: Record<string, PolicyFigures> = {};

@@ -195,7 +195,7 @@ function compressionFor(
     const overlap = (at: number, lifetime: number): number =>
       Math.max(0, Math.min(to, at + lifetime) - Math.max(from, at));
     const sum = visits.reduce(
-      (total, { at, lifetime, demand }) => total + demand * overlap(at * compression, lifetime),
+      (total, { at, lifetime, demand: one }) => total + one * overlap(at * compression, lifetime),
       0,
     );
     return sum / (to - from);

@@ -55,9 +55,9 @@ after(async () => {
 const open = (): Promise<TestControlPlane> => openTestControlPlane(nats.url);
 /** Each test has sessions of its own. */
 let count = 0;
-const newName = (agent = "counter"): SessionName => ({
+const newName = (ofAgent = "counter"): SessionName => ({
   namespace: "default",
-  agent,
+  agent: ofAgent,
   key: `k${(count += 1)}`,
 });
 
@@ -270,10 +270,10 @@ test("no capacity is refused in the protocol of the caller", async () => {
     body.details.map((detail) => detail.type),
     ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"],
   );
-  const session: Interceptor = (next) => (request) => {
-    request.header.set("x-voda-session", "k");
-    request.header.set("x-voda-agent", "greedy");
-    return next(request);
+  const session: Interceptor = (next) => (asked) => {
+    asked.header.set("x-voda-session", "k");
+    asked.header.set("x-voda-agent", "greedy");
+    return next(asked);
   };
   const baseUrl = `http://${controlPlane.picker}/pick`;
   const transport = createConnectTransport({ baseUrl, httpVersion: "1.1", interceptors: [session] });

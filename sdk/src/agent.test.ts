@@ -517,9 +517,9 @@ test("VodaError.is and from know the errors of another copy, and wrap all others
 });
 
 test("a field refuses an initial value that it would drop", () => {
-  const counter: (...args: number[]) => unknown = s.counter;
+  const maker: (...args: number[]) => unknown = s.counter;
   assert.throws(
-    () => counter(5),
+    () => maker(5),
     /^TypeError: s\.counter takes nothing, not 1 values: a session begins without any/,
   );
 });

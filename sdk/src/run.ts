@@ -144,9 +144,9 @@ function resultCheck(what: string, schema: StandardSchemaV1): RunRequest["check"
     } catch (cause) {
       throw brokenBy(what, cause);
     }
-    return accepted(what, answer, "result", ({ issues, told }) => {
+    return accepted(what, answer, "result", ({ issues, told: words }) => {
       const details = { issues: JSON.stringify(issues) };
-      return new VodaError("internal", `${what}: ${told}`, { reason: "invalid_result", details });
+      return new VodaError("internal", `${what}: ${words}`, { reason: "invalid_result", details });
     });
   };
 }

@@ -66,8 +66,8 @@ test("what is past is due at once, also before 1970", () => {
 test("a timer is taken back by its id", () => {
   const { taken, cancel } = scheduling();
   assert.equal(cancel("mine"), undefined);
-  const { way, timing } = taken[0] ?? {};
-  assert.deepEqual([way, timing], ['ctx.cancel("mine")', { id: "mine", due: { type: "never" } }]);
+  const { way: said, timing } = taken[0] ?? {};
+  assert.deepEqual([said, timing], ['ctx.cancel("mine")', { id: "mine", due: { type: "never" } }]);
 });
 
 const oddDate = "at is a Date whose time is no whole number of milliseconds, or beyond all dates";
@@ -175,7 +175,7 @@ test("what is no target, no input and no id is told with how it was written", ()
 
 test("a message takes one of two times", () => {
   const { taken, send } = scheduling();
-  for (const options of [{}, { delay: 1, at: new Date() }, { delay: -1 }])
-    assert.throws(() => send(counter, "k", untyped(options)).reset(), VodaError);
+  for (const wrong of [{}, { delay: 1, at: new Date() }, { delay: -1 }])
+    assert.throws(() => send(counter, "k", untyped(wrong)).reset(), VodaError);
   assert.deepEqual(taken, []);
 });

@@ -92,8 +92,8 @@ function makers() {
 }
 
 /** A slip such as `s.conter()` would be told as "is not a function", without a word of what there is. */
-function makerOf(makers: object, name: string | symbol): unknown {
-  const maker: unknown = Reflect.get(makers, name);
+function makerOf(known: object, name: string | symbol): unknown {
+  const maker: unknown = Reflect.get(known, name);
   if (maker !== undefined || typeof name === "symbol" || isReservedName(name)) return maker;
   throw new TypeError(
     `s.${name} is no kind of field${didYouMean(name, fieldKindNames)}; there are ${fieldKindNames.join(", ")}`,

@@ -129,7 +129,7 @@ function asks(): void {
     .handlers({
       async all(ctx) {
         const hidden = await ctx.ask(bank, "b", { timeout: "1s" }).hidden({ sku: "a" });
-        const infers: Same<typeof hidden, { count: number }> = true;
+        const inferred: Same<typeof hidden, { count: number }> = true;
         const by: Same<typeof ctx.caller.agent, { readonly name: string; readonly key: string } | undefined> =
           true;
         const gathered = await ctx.gather([
@@ -137,11 +137,11 @@ function asks(): void {
           ctx.ask(bank, "b").hidden({ sku: "a" }),
         ]);
         const either: Same<(typeof gathered.ok)[number], number | { count: number }> = true;
-        return infers && by && either;
+        return inferred && by && either;
       },
       async some(ctx) {
-        const asks = ["a", "b"].map((key) => ctx.ask(bank, key).sum());
-        const { ok, failed, late } = await ctx.gather(asks, { min: 1, timeout: "1s" });
+        const asked = ["a", "b"].map((key) => ctx.ask(bank, key).sum());
+        const { ok, failed, late } = await ctx.gather(asked, { min: 1, timeout: "1s" });
         const found: Same<[typeof ok, typeof failed, typeof late], [number[], VodaError[], number]> = true;
         return found;
       },

@@ -86,15 +86,15 @@ function flipInPlace(at: number): void {
 /** A record in the middle of the lane goes, and the mark of the session, unless it has one. */
 async function removeRecord(key: string, index: number, isMarked: boolean): Promise<void> {
   const nats = await cluster.nats.connect();
-  const ask = (method: string, body: object) =>
+  const post = (method: string, body: object) =>
     nats.request(`$JS.API.STREAM.${method}`, JSON.stringify(body));
   let seq = 0;
   for (let count = 0; count <= index; count += 1) {
-    const got = await ask(`MSG.GET.${logStream(0)}`, { seq: seq + 1, next_by_subj: subjectOf(key) });
+    const got = await post(`MSG.GET.${logStream(0)}`, { seq: seq + 1, next_by_subj: subjectOf(key) });
     seq = got.json<{ message: { seq: number } }>().message.seq;
   }
-  await ask(`MSG.DELETE.${logStream(0)}`, { seq });
-  if (!isMarked) await ask(`PURGE.${marksStream(0)}`, { filter: markSubject(tokenOf(key)) });
+  await post(`MSG.DELETE.${logStream(0)}`, { seq });
+  if (!isMarked) await post(`PURGE.${marksStream(0)}`, { filter: markSubject(tokenOf(key)) });
   await nats.close();
 }
 

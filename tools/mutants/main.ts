@@ -117,13 +117,13 @@ function parses({ file, start, end, replace }: Mutant): boolean {
 
 /** The tests of each target, the quickest first. */
 async function measureTargets(asked: ReadonlySet<Target>): Promise<ReadonlyMap<Target, readonly Calm[]>> {
-  const calm = new Map<string, Calm>();
+  const byTest = new Map<string, Calm>();
   const measured = new Map<Target, readonly Calm[]>();
   for (const target of asked) {
     const ofTarget: Calm[] = [];
     for (const test of target.tests) {
-      const one = calm.get(test) ?? (await measureCalm(test));
-      calm.set(test, one);
+      const one = byTest.get(test) ?? (await measureCalm(test));
+      byTest.set(test, one);
       ofTarget.push(one);
     }
     measured.set(

@@ -398,11 +398,11 @@ function targetsOf(target: string): readonly KillTarget[] {
 
 /** A bench that kills must say which seed it killed by: the same seed picks the same victims. */
 function killing({ values }: MeshRun): KillOptions {
-  const kill = text(values, "kill");
-  if (kill !== "node" && kill !== "nothing")
-    throw new CliError(`--kill ${kill} is neither node nor nothing`, exitCodes.usage);
+  const target = text(values, "kill");
+  if (target !== "node" && target !== "nothing")
+    throw new CliError(`--kill ${target} is neither node nor nothing`, exitCodes.usage);
   return {
-    targets: kill === "node" ? [kill] : [],
+    targets: target === "node" ? [target] : [],
     killEveryMs: whole(values, "kill-every-ms"),
     seed: whole(values, "seed"),
   };

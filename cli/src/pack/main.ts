@@ -122,7 +122,7 @@ async function bundlePrograms(outDir: string): Promise<readonly OutputChunk[]> {
     entryFileNames: "[name].js",
     chunkFileNames: "shared-[hash].js",
   });
-  return output.filter((file) => file.type === "chunk");
+  return output.filter((one) => one.type === "chunk");
 }
 
 /**
@@ -138,7 +138,7 @@ async function bundleCommand(file: string): Promise<readonly OutputChunk[]> {
     plugins: [programUrls],
   });
   const { output } = await build.write({ file, format: "esm", codeSplitting: false });
-  return output.filter((file) => file.type === "chunk");
+  return output.filter((one) => one.type === "chunk");
 }
 
 /** The licences of packages that are in a file of ours. */

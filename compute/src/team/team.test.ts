@@ -119,11 +119,11 @@ test("all tasks that wait for one run after it, and one that waits for many runs
   const one = filled(1, () => 1);
   const sums = Array.from({ length: 8 }, () => filled(1, () => 0));
   const [last = 0 as Handle] = sums;
-  const task = (y: Handle, after: readonly number[]): GraphTask => ({
+  const task = (y: Handle, follows: readonly number[]): GraphTask => ({
     kernel: step,
     given: { x: one, y, a: 2 },
     extent: { n: 1 },
-    after,
+    after: follows,
   });
   const fan = sums.map((y) => task(y, [0]));
   const { ended } = await team.graph([
@@ -147,11 +147,11 @@ test("all tasks that wait for one run after it, and one that waits for many runs
 test("a task that waits for two is not begun after the first of them", async () => {
   await using alone = new Team(pool, 1);
   const [one, y] = [filled(1, () => 1), filled(1, () => 0)];
-  const task = (a: number, after: readonly number[]): GraphTask => ({
+  const task = (a: number, follows: readonly number[]): GraphTask => ({
     kernel: step,
     given: { x: one, y, a },
     extent: { n: 1 },
-    after,
+    after: follows,
   });
   const { ended, stolen } = await alone.graph([task(2, []), task(3, []), task(5, [0, 1])]);
   assert.deepEqual([ended, stolen, pool.holder.f32(y)[0]], [[3], 0, (1 * 2 + 1) * 5 + 1]);
@@ -160,11 +160,11 @@ test("a task that waits for two is not begun after the first of them", async () 
 test("each task of a graph runs its own kernel", async () => {
   const [x, y] = [filled(1, () => 3), filled(1, () => 1)];
   const given = { x, y, a: 10 };
-  const task = (kernel: GraphTask["kernel"], after: readonly number[]): GraphTask => ({
+  const task = (kernel: GraphTask["kernel"], follows: readonly number[]): GraphTask => ({
     kernel,
     given,
     extent: { n: 1 },
-    after,
+    after: follows,
   });
   await team.graph([task(step, []), task(library.axpy, [0]), task(step, [1])]);
   assert.deepEqual(pool.holder.f32(y)[0], 10 * (10 * 1 + 3 + 10 * 3) + 3);
@@ -204,11 +204,11 @@ test("more tasks than a deque usually has places are all run", async () => {
 
 test("a graph that cannot end is refused with the task that is stuck", () => {
   assert.throws(() => layOut([[1], [0], []]), { code: "bad_argument", message: /task 0 waits for itself/ });
-  for (const after of [
+  for (const follows of [
     [[], [0, 2], [1]],
     [[], [2], [1], []],
   ])
-    assert.throws(() => layOut(after), { code: "bad_argument", message: /task 1 waits for itself/ });
+    assert.throws(() => layOut(follows), { code: "bad_argument", message: /task 1 waits for itself/ });
   assert.throws(() => layOut([[1]]), {
     code: "bad_argument",
     message: /task 0 waits for task 1, which is not in 0..0/,

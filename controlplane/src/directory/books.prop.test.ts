@@ -254,13 +254,13 @@ function checkNode(
     const on = here.filter(({ devices }) => devices.some(({ uuid }) => uuid === device.uuid));
     const shares = on.flatMap(({ devices }) => devices).filter(({ uuid }) => uuid === device.uuid);
     const total = (of: (share: DeviceShare) => number): number =>
-      shares.reduce((all, share) => all + of(share), 0);
+      shares.reduce((all, held) => all + of(held), 0);
     assert.deepEqual(
       [device.allocatedMilli, device.allocatedMemoryMib, device.sessions],
       [total(({ milli }) => milli), total(({ memoryMib }) => memoryMib), shares.length],
     );
     assert.ok(device.allocatedMilli <= 1000 && device.allocatedMemoryMib <= cardMib);
-    assert.ok(shares.length <= 1 || shares.every((share) => !share.whole), "a whole device is shared");
+    assert.ok(shares.length <= 1 || shares.every((held) => !held.whole), "a whole device is shared");
     const tenants = on.flatMap(({ name: of }) => of ?? []);
     const areOpen = tenants.every((of) => agents.requestOf(of).isolation === "shared");
     assert.ok(

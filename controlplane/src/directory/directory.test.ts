@@ -118,19 +118,19 @@ test("a report confirms a placement, which then stays and is counted once", () =
 
 test("what a node answers to a command is known before its report, unless another claim is reported", () => {
   const { directory, pool } = directoryOf("a", "b");
-  const node = reserve({ directory, pool }, "x", 0);
+  const reserved = reserve({ directory, pool }, "x", 0);
   const told = (isAwake: boolean, epoch: bigint): unknown => {
-    directory.told(token("x"), { node, epoch, isAwake });
+    directory.told(token("x"), { node: reserved, epoch, isAwake });
     const owner = directory.ownerOf(token("x"), 0);
     return owner?.isConfirmed === true ? owner.epoch : undefined;
   };
   assert.equal(told(true, 0n), undefined, "asleep again before it was told");
   assert.equal(told(true, 7n), 7n);
   assert.equal(told(false, 6n), 7n, "another claim is awake");
-  directory.apply(report(node, 2n, { activated: [on("x", 7n)] }), 0);
+  directory.apply(report(reserved, 2n, { activated: [on("x", 7n)] }), 0);
   assert.deepEqual([told(false, 7n), told(true, 7n)], [undefined, undefined]);
-  assert.deepEqual([warmIn(directory, "x"), cpuOf(directory)], [node, [0, 0]]);
-  assert.equal(directory.apply(report(node, 3n, { deactivated: [token("x")] }), 0), "applied");
+  assert.deepEqual([warmIn(directory, "x"), cpuOf(directory)], [reserved, [0, 0]]);
+  assert.equal(directory.apply(report(reserved, 3n, { deactivated: [token("x")] }), 0), "applied");
 });
 
 test("a lost report asks for a full one, and nothing is applied before it", () => {
@@ -236,10 +236,10 @@ test("a placement on a node that gets no sessions any more is given up, a confir
 
 test("what a node refuses is decided anew, and its room there is nobody's for a moment", () => {
   const { directory, pool } = directoryOf("a", "b");
-  const node = reserve({ directory, pool }, "x", 0);
-  directory.apply(report(node, 2n, { deactivated: [token("x")] }), 0);
+  const reserved = reserve({ directory, pool }, "x", 0);
+  directory.apply(report(reserved, 2n, { deactivated: [token("x")] }), 0);
   assert.equal(directory.ownerOf(token("x"), 1), undefined);
-  assert.equal(directory.useOf(node)?.cpuMilli, 100);
+  assert.equal(directory.useOf(reserved)?.cpuMilli, 100);
   directory.expire(refusedMs);
   assert.deepEqual(cpuOf(directory), [0, 0]);
 });

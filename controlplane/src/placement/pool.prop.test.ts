@@ -131,8 +131,8 @@ function play(pool: Pool, one: Step, name: () => string): void {
   }
 }
 
-function mayLeave({ request }: Placed): boolean {
-  return request.isMovable === true;
+function mayLeave({ request: asked }: Placed): boolean {
+  return asked.isMovable === true;
 }
 
 /** Everything that must hold of a pool, from its sessions alone and against its books. */
@@ -173,7 +173,7 @@ function check(pool: Pool): void {
     for (const one of here) {
       const wanted = one.request.models ?? [];
       for (const device of pool.devicesOf(one)) {
-        const model: string = spec.gpus.find((gpu) => gpu.uuid === device.uuid)?.model ?? "";
+        const model: string = spec.gpus.find((known) => known.uuid === device.uuid)?.model ?? "";
         assert.ok(wanted.length === 0 || wanted.includes(model), `${model} is none of ${wanted.join()}`);
       }
       const others = here.filter(
@@ -206,11 +206,14 @@ interface Device {
 
 function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, here: readonly Placed[]): void {
   const on = here.filter(({ mask }) => ((mask >> position) & 1) === 1);
-  const whole = on.filter(({ kind }) => !kind.isFraction);
+  const whole = on.filter(({ kind: asked }) => !asked.isFraction);
   if (whole.length > 0) assert.equal(on.length, 1, "a whole device is shared");
-  const milli = on.reduce((sum, { kind }) => sum + (kind.isFraction ? milliOn(kind, memoryMib) : 1000), 0);
+  const milli = on.reduce(
+    (sum, { kind: asked }) => sum + (asked.isFraction ? milliOn(asked, memoryMib) : 1000),
+    0,
+  );
   const memory = on.reduce(
-    (sum, { kind }) => sum + (kind.isFraction ? cardMemoryOn(kind, memoryMib) : memoryMib),
+    (sum, { kind: asked }) => sum + (asked.isFraction ? cardMemoryOn(asked, memoryMib) : memoryMib),
     0,
   );
   assert.ok(milli <= 1000, `${milli} milli of one device are given out`);
@@ -218,8 +221,8 @@ function checkDevice({ books }: Pool, { node, position, memoryMib }: Device, her
   assert.deepEqual([books.deviceMilli[at], books.deviceMemoryMib[at]], [1000 - milli, memoryMib - memory]);
   assert.equal(books.deviceSessions[at], on.length);
   assert.ok(memory <= memoryMib, `${memory} of ${memoryMib} MiB are given out`);
-  const tenants = new Set(on.map(({ request }) => request.namespace));
-  const classes = new Set(on.map(({ request }) => request.isolation ?? "shared"));
+  const tenants = new Set(on.map(({ request: asked }) => asked.namespace));
+  const classes = new Set(on.map(({ request: asked }) => asked.isolation ?? "shared"));
   assert.ok(
     tenants.size <= 1 || [...classes].every((one) => one === "shared"),
     "tenants share a device against their class",

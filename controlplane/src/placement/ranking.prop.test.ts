@@ -49,8 +49,8 @@ test("the kept costs pick the node that a fresh look at all nodes picks", () => 
   fc.assert(
     fc.property(fc.constantFrom(...names), requests, (name, steps) => {
       const kept = new Pool({ nodes: specs, policy: name });
-      for (const [i, { gpu, leaves, catchesUp, goes, comes, ...rest }] of steps.entries()) {
-        const request = ask(`s${i}`, gpu, rest);
+      for (const [i, { gpu: device, leaves, catchesUp, goes, comes, ...rest }] of steps.entries()) {
+        const request = ask(`s${i}`, device, rest);
         if (goes !== null) kept.leave(`n${goes}`);
         if (comes !== null && kept.books.slotOf(`n${comes}`) === undefined) kept.join(specOf(comes));
         kept.arrived(request);
@@ -74,14 +74,14 @@ function fresh(pool: Pool, request: Parameters<Pool["decide"]>[0]): string | und
   const kind = pool.kindOf(request);
   if (typeof kind === "string") return undefined;
   const missOn = pool.labels.missesOf(request);
-  const names = { cpu: kind.cpuMilli > 0, memory: kind.memoryMib >= 1, gpu: kind.gpuCount > 0 };
+  const named = { cpu: kind.cpuMilli > 0, memory: kind.memoryMib >= 1, gpu: kind.gpuCount > 0 };
   let best: { node: number; cost: number; left: readonly number[] } | undefined;
-  for (let node = 0; node < pool.books.count; node++) {
-    if (!pool.books.fits(node, kind) || missOn?.(node) !== undefined) continue;
-    const cost = pool.policy.cost(node, kind);
-    const left = leftOf(pool, node, names);
+  for (let index = 0; index < pool.books.count; index++) {
+    if (!pool.books.fits(index, kind) || missOn?.(index) !== undefined) continue;
+    const cost = pool.policy.cost(index, kind);
+    const left = leftOf(pool, index, named);
     const isFuller = pool.policy.tie === "fullest" && cost === best?.cost && isBefore(left, best.left);
-    if (best === undefined || cost < best.cost || isFuller) best = { node, cost, left };
+    if (best === undefined || cost < best.cost || isFuller) best = { node: index, cost, left };
   }
   return best === undefined ? undefined : pool.books.idOf(best.node);
 }
@@ -93,17 +93,17 @@ interface Names {
 }
 
 /** Compared from left to right, the least wins. */
-function leftOf({ books }: Pool, node: number, names: Names): readonly number[] {
-  const [cpu, memory, gpu] = [
-    books.cpuMilli[node] ?? 0,
-    books.memoryMib[node] ?? 0,
-    books.gpuMilli[node] ?? 0,
+function leftOf({ books }: Pool, index: number, named: Names): readonly number[] {
+  const [cpu, memory, gpus] = [
+    books.cpuMilli[index] ?? 0,
+    books.memoryMib[index] ?? 0,
+    books.gpuMilli[index] ?? 0,
   ];
-  if (names.gpu || names.cpu) return [cpu / 16 + gpu];
-  if (names.memory) return [memory / 128 + gpu];
-  const spec = books.specs[node];
+  if (named.gpu || named.cpu) return [cpu / 16 + gpus];
+  if (named.memory) return [memory / 128 + gpus];
+  const spec = books.specs[index];
   const room = cpu / (spec?.cpuMilli ?? 1) + memory / (spec?.memoryMib ?? 1);
-  return [books.gpus[node] === 0 ? 0 : 1, -room, books.sessions[node] ?? 0];
+  return [books.gpus[index] === 0 ? 0 : 1, -room, books.sessions[index] ?? 0];
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {

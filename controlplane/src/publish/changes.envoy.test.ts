@@ -69,11 +69,11 @@ test("fifty changes of the nodes under load break no request, and the listener i
 test("a restarted xDS server with the same nodes sends Envoy nothing, and no request fails meanwhile", async () => {
   await using ingress = await openTestIngress(nodes);
   await using load = startLoad(ingress.port);
-  const before = await updates(ingress);
+  const earlier = await updates(ingress);
   await ingress.stopXds();
   await ingress.startXds();
   await ingress.untilAccepted();
-  assert.deepEqual(await updates(ingress), before);
+  assert.deepEqual(await updates(ingress), earlier);
   assert.deepEqual(await load.stop(), []);
 });
 

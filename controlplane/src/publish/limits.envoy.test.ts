@@ -174,10 +174,10 @@ test("an answer that its caller does not read stops its node at the buffers, and
   socket.pause();
   socket.write(requestWith([]));
   await waitUntil(() => written > connectionBufferBytes, "the buffers fill");
-  let before = 0;
+  let earlier = 0;
   await waitUntil(() => {
-    const isStill = written === before;
-    before = written;
+    const isStill = written === earlier;
+    earlier = written;
     return isStill;
   }, "the node is stopped");
   // Envoy's two buffers; what the system holds of two connections is of its own choosing.
@@ -249,7 +249,7 @@ describe("what takes too long is ended", { concurrency: true }, () => {
   });
 
   test("a connection without requests is closed, and so is one of HTTP/2 that answers no ping", async () => {
-    const before = await ingress.envoy.stat("http2.keepalive_timeout");
+    const earlier = await ingress.envoy.stat("http2.keepalive_timeout");
     const kept = await open();
     const keptMs = took(once(kept.resume(), "close"));
     kept.write(requestWith([]).replace("connection: close\r\n", ""));
@@ -263,7 +263,7 @@ describe("what takes too long is ended", { concurrency: true }, () => {
     );
     const [idleMs] = await Promise.all([keptMs, once(deaf.resume(), "close")]);
     assert.ok(idleMs > 2_900, `closed after ${idleMs} ms`);
-    assert.equal(await ingress.envoy.stat("http2.keepalive_timeout"), before + 1);
+    assert.equal(await ingress.envoy.stat("http2.keepalive_timeout"), earlier + 1);
     await neighbourGoesOn();
   });
 

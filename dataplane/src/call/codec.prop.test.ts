@@ -107,8 +107,8 @@ test("a plain call of a worker has no meta block", () => {
   fc.assert(
     fc.property(call, (one) => {
       const plain = { ...one, caller: "anonymous", traceparent: undefined, requestId: undefined, chain: [] };
-      const head = { ...one.head, id: undefined, hops: 0 };
-      assert.equal(encodeSessionCall({ ...plain, head }, 0).meta.length, 0);
+      const sent = { ...one.head, id: undefined, hops: 0 };
+      assert.equal(encodeSessionCall({ ...plain, head: sent }, 0).meta.length, 0);
     }),
   );
 });

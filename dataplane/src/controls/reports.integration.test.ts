@@ -92,7 +92,7 @@ describe("reports", () => {
     for (let i = 0; i < count; i += 1) reports.activated(activated(i, 1));
     const parts = await received(2);
     assert.deepEqual(
-      parts.map(({ sequence, activated }) => [sequence, activated.length]),
+      parts.map(({ sequence, activated: begun }) => [sequence, begun.length]),
       [
         [1n, reportSessionsMax],
         [2n, 1],

@@ -91,8 +91,8 @@ export const frameBytesMin = 104;
 
 const metaAt = (subject: number): number => align4(subjectAt + lengthBytes + subject);
 /** The length word stands 4 bytes before a multiple of 8, so that the bytes of the payload are 8-aligned. */
-const payloadAt = (metaAt: number, meta: number): number =>
-  ((metaAt + lengthBytes + meta + lengthBytes + 7) & ~7) - lengthBytes;
+const payloadAt = (metaStart: number, meta: number): number =>
+  ((metaStart + lengthBytes + meta + lengthBytes + 7) & ~7) - lengthBytes;
 const align4 = (at: number): number => (at + 3) & ~3;
 
 export function frameMemory(bytes: Uint8Array): FrameMemory {

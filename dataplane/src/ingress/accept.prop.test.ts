@@ -94,19 +94,19 @@ test("any bytes in any chunks are one message or are refused", () => {
   );
   fc.assert(
     fc.property(types, fc.array(chunk, { maxLength: 4 }), (type, chunks) => {
-      const head: RequestHead = {
+      const changed: RequestHead = {
         method: "POST",
         target: "/a.B/C",
         http: 2,
         headersBytes: 0,
         headers: { "content-type": type },
       };
-      const dialect = dialectOf(head);
+      const dialect = dialectOf(changed);
       const body = new Body(dialect);
       try {
         for (const bytes of chunks) if (body.push(Buffer.from(bytes)) !== undefined) return;
         assert.ok(
-          dialect.message(body.complete(), head).length <=
+          dialect.message(body.complete(), changed).length <=
             chunks.reduce((sum, bytes) => sum + bytes.length, 0),
         );
       } catch (error) {

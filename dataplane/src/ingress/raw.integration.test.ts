@@ -469,7 +469,7 @@ test("a running call's deadline is not the ingress's: who took the call answers,
   let ahead = 0;
   const monotonicMs = (): number => systemClock.monotonicMs() + ahead;
   const bed = await openBed(t, { clock: { ...systemClock, monotonicMs } });
-  const answer = fetch(`${bed.url}/agents/probe/k/hang`, {
+  const answered = fetch(`${bed.url}/agents/probe/k/hang`, {
     method: "POST",
     headers: { "connect-timeout-ms": "30000" },
   });
@@ -483,7 +483,7 @@ test("a running call's deadline is not the ingress's: who took the call answers,
   ahead = 60_000;
   await within("the ingress has looked at all that waits", late);
   running.reply({ ok: true, content: "json", body: Buffer.from("7") }, {});
-  assert.equal(await (await answer).text(), "7");
+  assert.equal(await (await answered).text(), "7");
 });
 
 test("pipelined requests are answered in order, and closing waits for all of them", async (t) => {

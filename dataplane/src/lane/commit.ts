@@ -205,9 +205,9 @@ function rejected(pass: Pass, activation: Activation, flight: Flight, why: strin
   arrived(append);
   // no caller waits for a fold: the session goes on with a longer tail
   if (flight.record.type === "fold" && !flight.record.released) {
-    const atMs = pass.world.monotonicMs + rejectedRetryMs;
-    foldLater(fold, atMs);
-    pass.out.push({ type: "timer", timer: "fold", atMs });
+    const retryAtMs = pass.world.monotonicMs + rejectedRetryMs;
+    foldLater(fold, retryAtMs);
+    pass.out.push({ type: "timer", timer: "fold", atMs: retryAtMs });
     return;
   }
   for (const { number } of flight.seals) failCall(pass, number, storeFull(why));

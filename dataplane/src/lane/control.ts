@@ -43,15 +43,15 @@ function isBellFresh({ orders, outbox }: Activation): boolean {
 const isDelivery = ({ type, id }: CallHead): boolean => type === "deliver" && id === undefined;
 
 /** False when this activation goes: the order is for the next one. */
-function take({ out, world }: Pass, activation: Activation, control: CallHead): boolean {
+function take({ out, world }: Pass, activation: Activation, order: CallHead): boolean {
   const { orders, tip, fold } = activation;
-  const isEnd = control.type === "end";
+  const isEnd = order.type === "end";
   if (tip.claim === "released" || (!isEnd && orders.closing !== undefined)) return false;
-  if (control.type === "wake" && tip.claim === "owner") {
-    out.push({ type: "done", call: control.number });
+  if (order.type === "wake" && tip.claim === "owner") {
+    out.push({ type: "done", call: order.number });
     return true;
   }
-  accept(orders, control, world.monotonicMs);
+  accept(orders, order, world.monotonicMs);
   // a session that is deleted needs no snapshot, and the tombstone waits for no page
   if (!isEnd) wantClaim(tip);
   else {
@@ -70,11 +70,11 @@ export function carryOut({ out }: Pass, orders: Orders, what: CallType): void {
 /** The caller's deadline passed, or the caller went away. An end that was taken is carried out still. */
 export function abandonOrder(pass: Pass, call: number, why: AbandonReason): void {
   const { lane } = pass;
-  const isMeant = (control: CallHead): boolean => control.number === call;
+  const isMeant = (order: CallHead): boolean => order.number === call;
   const taken = lane.activation === undefined ? [] : takeOrders(lane.activation.orders, isMeant);
   const waiting = lane.controls.filter(isMeant);
   if (taken.length === 0 && waiting.length === 0) return;
-  lane.controls = lane.controls.filter((control) => !isMeant(control));
+  lane.controls = lane.controls.filter((order) => !isMeant(order));
   const ends = taken.some(({ type }) => type === "end");
   const hasBegun = taken.length > 0 || waiting.some(({ mayHaveBegun }) => mayHaveBegun);
   failCall(pass, call, ends ? carriedOutStill(why) : left(why, hasBegun ? "perhaps" : "none"));

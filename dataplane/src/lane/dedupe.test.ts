@@ -24,9 +24,9 @@ const briefMs = 60_000;
 const keptMs = 600_000;
 const tenBytes = new Uint8Array(10);
 
-function store(table: Dedupe, number: number, keepMs: number, answer = tenBytes, storeMs = 0): void {
+function store(table: Dedupe, number: number, keepMs: number, body = tenBytes, storeMs = 0): void {
   const key = { type: "key" as const, id: idOf(number), rawHash, canonicalHash: undefined, keepMs };
-  storeAnswer(table, key, { n: number, storeMs }, answer);
+  storeAnswer(table, key, { n: number, storeMs }, body);
 }
 
 const keyed = (number: number, keepMs = keptMs) => ({
@@ -127,7 +127,7 @@ test("the first bodies go when answers take more than their bound, and the bytes
     store(table, number, keptMs, new Uint8Array(storedBytesMax / 4 - 2 * entryBytes));
   const { answers } = rememberedAt(table, 0);
   assert.deepEqual(
-    answers.map(({ answer }) => answer !== undefined),
+    answers.map(({ answer: body }) => body !== undefined),
     [false, true, true, true, true],
   );
   assert.equal(table.bytes, storedBytesMax - 3 * entryBytes);
@@ -135,18 +135,18 @@ test("the first bodies go when answers take more than their bound, and the bytes
 
 test("that bodies must go costs a store no more when many have gone", () => {
   const table = createDedupe();
-  const answer = new Uint8Array(100);
+  const large = new Uint8Array(100);
   /** Of four thousand from this one on, the fastest thousand: a busy machine holds up some. */
   const thousandMs = (first: number): number => {
     const took = [0, 1_000, 2_000, 3_000].map((after) => {
       const startedMs = performance.now();
-      for (let i = 0; i < 1_000; i += 1) store(table, first + after + i, keptMs, answer);
+      for (let i = 0; i < 1_000; i += 1) store(table, first + after + i, keptMs, large);
       return performance.now() - startedMs;
     });
     return Math.min(...took);
   };
   const noneGoneMs = thousandMs(1);
-  for (let number = 4_001; number <= 40_000; number += 1) store(table, number, keptMs, answer);
+  for (let number = 4_001; number <= 40_000; number += 1) store(table, number, keptMs, large);
   const manyGoneMs = thousandMs(40_001);
   // When each looked at 40,000 entries they took 2 s.
   assert.ok(manyGoneMs < 50 * noneGoneMs, `1,000 answers in ${manyGoneMs} ms, at first in ${noneGoneMs}`);
@@ -247,7 +247,7 @@ test("answers that take just their bound all keep their bodies", () => {
   for (const number of [1, 2]) store(table, number, keptMs, new Uint8Array(storedBytesMax / 2 - entryBytes));
   const { answers } = rememberedAt(table, 0);
   assert.deepEqual(
-    answers.map(({ answer }) => answer !== undefined),
+    answers.map(({ answer: body }) => body !== undefined),
     [true, true],
   );
 });

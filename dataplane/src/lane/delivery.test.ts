@@ -383,7 +383,7 @@ test("no number of a tail that the lane has lost is given out again", () => {
 });
 
 test("what is over by a later record is not delivered, nor counted", () => {
-  const [from, to] = [send("a"), send("b")].map((one, at) => ({ ...one, n: at + 1, atMs: 1_000 }));
+  const [from, to] = [send("a"), send("b")].map((letter, at) => ({ ...letter, n: at + 1, atMs: 1_000 }));
   assert.ok(from !== undefined && to !== undefined);
   const first = recordOf(other, 1);
   const fold = recordOf(other, 2, first.rid, {
@@ -587,6 +587,6 @@ test("a session that ends has what waits tried at once, and gives up what nobody
   assert.equal(one(seal, "deliver").isGivenUp, true);
   const { failure, token } = one(told(rig, 1, full), "bury");
   assert.match(failure.message, /^too many wait; .* whether it was taken is unknown/);
-  const gone = one(rig.feed({ type: "buried", token }), "append");
-  assert.equal(gone.gone, true);
+  const tombstone = one(rig.feed({ type: "buried", token }), "append");
+  assert.equal(tombstone.gone, true);
 });

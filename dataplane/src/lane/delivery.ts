@@ -244,8 +244,10 @@ function replied(pass: Pass, activation: Activation, event: StoreReply): boolean
     const isFull = event.type === "rejected";
     const retryAtMs = pass.world.monotonicMs + (isFull ? rejectedRetryMs : resendMinMs);
     const { dueMs } = bell;
-    const isRung = event.type === "rung";
-    setBell(outbox, isRung ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs });
+    setBell(
+      outbox,
+      event.type === "rung" ? { type: "rung", seq: event.seq, dueMs } : { type: "none", retryAtMs },
+    );
     // what sends would wait in vain for a store that is full
     if (isFull && activation.turns.sending > 0) takeNothing(pass, activation, event.why);
     return true;

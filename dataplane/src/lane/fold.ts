@@ -216,11 +216,11 @@ export function writeAgainAt(fold: Fold, retryAtMs: number): void {
 export function planTrim(
   fold: Fold,
   storeMs: number,
-  trimDelayMs: number,
+  delayMs: number,
 ): { below: number | undefined; next: TrimMark | undefined } {
   const { trim } = fold;
   // the store's own time of acceptance, so a node whose clock is wrong trims neither early nor late
-  const isOld = (mark: TrimMark): boolean => storeMs - mark.storeMs >= trimDelayMs;
+  const isOld = (mark: TrimMark): boolean => storeMs - mark.storeMs >= delayMs;
   const last = fold.last && { covers: fold.last.covers, storeMs: fold.last.acceptedAtMs };
   if (last !== undefined && isOld(last)) return { below: last.covers + 1, next: undefined };
   if (trim !== undefined && isOld(trim)) return { below: trim.covers + 1, next: last };
@@ -251,8 +251,8 @@ export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: n
 }
 
 /** Whether the next fold has room for names of pages more, or lets some go. */
-export const hasRoomToRetire = (fold: Fold, storeMs: number, trimDelayMs: number): boolean =>
-  fold.retiredBytes < retiredBytesMax || planTrim(fold, storeMs, trimDelayMs).below !== undefined;
+export const hasRoomToRetire = (fold: Fold, storeMs: number, delayMs: number): boolean =>
+  fold.retiredBytes < retiredBytesMax || planTrim(fold, storeMs, delayMs).below !== undefined;
 
 function bytesOfTrims(record: FoldRecord): number {
   const writer = new ByteWriter(64);

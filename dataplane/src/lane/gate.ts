@@ -68,16 +68,16 @@ export function acceptTurns(
   record: TurnsRecord,
   accepted: readonly Turned[],
 ): void {
-  const { turns, tip, dedupe, outbox, seen, timers, suspects } = activation;
-  for (const [i, turned] of accepted.entries()) {
-    acceptTurn(turns, turned);
-    const { work, answer } = turned;
+  const { turns, tip, dedupe, outbox, timers, suspects } = activation;
+  for (const [i, turn] of accepted.entries()) {
+    acceptTurn(turns, turn);
+    const { work, answer } = turn;
     const key = record.turns[i]?.key;
     if (key !== undefined) storeAnswer(dedupe, key, record, answer);
     replyWork(pass, work, answer, record.n, tip.uid);
   }
   for (const mark of record.seen) {
-    noteSeen(seen, mark);
+    noteSeen(activation.seen, mark);
     endSuspect(suspects, mark.source, mark.n);
   }
   const before = sizesOf(activation);
@@ -105,7 +105,7 @@ const sizesOf = ({ outbox, timers }: Activation): Sizes => ({
 function correct({ out }: Pass, activation: Activation, before: Sizes, accepted: readonly Turned[]): void {
   const { number } = activation;
   const after = sizesOf(activation);
-  const sends = accepted.flatMap((turned) => turned.sends);
+  const sends = accepted.flatMap((turn) => turn.sends);
   const atOnce = sends.filter(isAtOnce).length;
   const messages = after.messages - before.messages - atOnce;
   const timers = after.timers - before.timers - (sends.length - atOnce);

@@ -127,8 +127,8 @@ export function hasRoom(journals: Journals, turnId: Uint8Array, nowMs: number): 
   const onTheWay = journals.writing.values().reduce((sum, { entry }) => sum + bytesOf(entry), 0);
   const fits = (): boolean => journals.bytes + onTheWay - own + turnJournalBytesMax <= journalBytesMax;
   if (fits()) return true;
-  for (const { turnId, expiresAtMs } of journals.turns.values())
-    if (expiresAtMs <= nowMs) endJournal(journals, turnId);
+  for (const other of journals.turns.values())
+    if (other.expiresAtMs <= nowMs) endJournal(journals, other.turnId);
   return fits();
 }
 

@@ -213,7 +213,7 @@ test("nothing is marked of a life that no record has begun: a tombstone goes by 
 
 test("records after a gap are void once a later one goes on from before it", () => {
   const [first = assert.fail(), second = assert.fail(), , fourth = assert.fail()] = lane(4);
-  const rows = [first, second, fourth].map((one) => decodeStored(one, crc32, hash));
+  const rows = [first, second, fourth].map((row) => decodeStored(row, crc32, hash));
   assert.equal(replay(rows), "gap");
   const kept = replayKept(rows, false);
   const next = { ...recordOf("c".repeat(32), kept.n + 1, kept.prev), epoch: 2, prevHash: kept.prevHash };

@@ -335,8 +335,8 @@ for (const [kind, record] of Object.entries({ ...records, ...laterRecords })) {
 }
 
 /** The bytes with something else at one place, and the checksum that belongs to them. */
-function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
-  const copy = bytes.slice();
+function changed(whole: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = whole.slice();
   copy[at] = value;
   copy.fill(0, 12, 16);
   new DataView(copy.buffer).setUint32(12, crc32(copy), true);

@@ -167,10 +167,10 @@ export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<Array
   const at = beginEnvelope(recordWriter, kinds[record.type]);
   writeHead(recordWriter, record);
   const extensions: Extension[] = [];
-  for (const part of parts) {
-    part.write(partWriter, record);
+  for (const one of parts) {
+    one.write(partWriter, record);
     // critical: a reader that skipped a part would serve a state without it
-    if (partWriter.length > 0) extensions.push({ tag: part.tag, critical: true, bytes: partWriter.finish() });
+    if (partWriter.length > 0) extensions.push({ tag: one.tag, critical: true, bytes: partWriter.finish() });
   }
   endEnvelope(recordWriter, at, crc32, extensions);
   return recordWriter.finish();

@@ -188,8 +188,8 @@ test("a record that was written after other bytes than those before it: the sess
   const rig = createRig();
   const [first, second] = laneOf(2);
   assert.ok(first !== undefined && second !== undefined);
-  const other = { ...recordOf(me, 2, recordOf(me, 1).rid), prevHash: sixteen(1) };
-  assertCorrupt(rig, rig.range(wake(rig, second), first, stored(20, other)), /not the one that the next/);
+  const moved = { ...recordOf(me, 2, recordOf(me, 1).rid), prevHash: sixteen(1) };
+  assertCorrupt(rig, rig.range(wake(rig, second), first, stored(20, moved)), /not the one that the next/);
 });
 
 test("a call that comes back while the session wakes does not put the wake off", () => {

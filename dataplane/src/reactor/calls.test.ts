@@ -56,9 +56,9 @@ describe("calls", () => {
     const { calls, reply, pass, nowMs } = rig((live, isLast) => void (isLast || late.push(numberOf(live))));
     const added = [300, 100, 200, 900_000].map((ms) => callUntil(nowMs() + ms));
     for (const call of added) calls.add(call, reply);
-    const numbers = added.map(({ head }) => head.number);
+    const given = added.map(({ head }) => head.number);
     pass(600_000);
-    assert.deepEqual(late, [numbers[1], numbers[2], numbers[0]]);
+    assert.deepEqual(late, [given[1], given[2], given[0]]);
     pass(600_000);
     assert.equal(late.length, 4);
   });

@@ -31,7 +31,7 @@ function pair(bytes: number, onRecord: (record: Uint8Array) => void, start = 0) 
   const writer = new RingWriter(shared, port1);
   const open = (): RingReader =>
     new RingReader(shared, port2, {
-      onRecord: ({ bytes }, at, length) => onRecord(new Uint8Array(bytes.subarray(at, at + length))),
+      onRecord: ({ bytes: memory }, at, length) => onRecord(new Uint8Array(memory.subarray(at, at + length))),
       onBroken: (error) => broken.resolve(error),
     });
   const close = (reader?: RingReader): void => {

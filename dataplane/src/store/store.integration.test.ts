@@ -154,9 +154,9 @@ test("pages are read back in the order of their names, and missing ones show", a
 test("a page with another hash than the one that is asked for counts as missing", async (t) => {
   const { store } = await rig(t);
   const bytes = utf8.encode("page");
-  const name = { epoch: 1, index: 0 };
-  await store.writePages(token, [{ name, bytes }]);
-  const asked = [hash16(bytes), hash16(utf8.encode("other"))].map((hash) => ({ ...name, hash }));
+  const page = { epoch: 1, index: 0 };
+  await store.writePages(token, [{ name: page, bytes }]);
+  const asked = [hash16(bytes), hash16(utf8.encode("other"))].map((hash) => ({ ...page, hash }));
   assert.deepEqual((await store.readPages(token, asked)).map(text), ["page", undefined]);
 });
 

@@ -183,8 +183,8 @@ test("what the worker says reaches the I/O thread as it was said", () => {
 });
 
 test("a hash that is cut off is refused: a record would keep it", () => {
-  const bytes = new Uint8Array(0);
-  const of = { activation: 1, call: 2, turn: 3, delta: bytes, answer: bytes };
+  const nothing = new Uint8Array(0);
+  const of = { activation: 1, call: 2, turn: 3, delta: nothing, answer: nothing };
   const turned = fromWorker.encode({ type: "turned", ...of, canonicalHash: new Uint8Array(16), sends: [] });
   assert.throws(() => passed({ ...turned, meta: turned.meta.subarray(0, 5) }, fromWorker.decode), FrameError);
 });

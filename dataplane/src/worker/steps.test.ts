@@ -318,7 +318,7 @@ describe("steps of a handler", () => {
   });
 
   test("what a handler would do in its own turn is refused in the function of a step, also later", async () => {
-    const box = agent("box").handlers({ put: (_ctx, text: string) => text });
+    const box = agent("box").handlers({ put: (_ctx, words: string) => words });
     const { promise: begun, resolve: begins } = Promise.withResolvers<void>();
     const { promise: over, resolve: ends } = Promise.withResolvers<void>();
     const told: string[] = [];

@@ -122,7 +122,7 @@ interface Wf {
 
 test("another revision: steps that were done give their results, new ones are done, a new name is a new step", async () => {
   const asked: string[] = [];
-  const step = (wf: Wf, name: string, says = name) => wf.run(name, () => (asked.push(says), says));
+  const step = (wf: Wf, named: string, says = named) => wf.run(named, () => (asked.push(says), says));
   const open = session(async (wf) => {
     const w = wf as Wf;
     await step(w, "gone");
@@ -152,7 +152,7 @@ test("another revision: steps that were done give their results, new ones are do
 
 test("another revision that lacks how to undo a step says so, and undoes the others", async () => {
   const undone: string[] = [];
-  const step = (wf: Wf, name: string) => wf.run(name, () => name, { undo: () => void undone.push(name) });
+  const step = (wf: Wf, named: string) => wf.run(named, () => named, { undo: () => void undone.push(named) });
   const open = session(async (wf) => {
     await step(wf as Wf, "one");
     await step(wf as Wf, "two");

@@ -241,10 +241,10 @@ export class Workflows<T extends object> {
   };
 
   /** The act waits here: whoever has the session next does not have it, and refuses. */
-  async #own<T>(method: string, act: (book: Book, ctx: TurnContext) => T): Promise<T> {
+  async #own<R>(method: string, act: (book: Book, ctx: TurnContext) => R): Promise<R> {
     this.#last += 1;
     const own = this.#last;
-    let ended: { readonly value: T } | { readonly error: unknown } | undefined;
+    let ended: { readonly value: R } | { readonly error: unknown } | undefined;
     this.#acts.set(own, (book, ctx) => {
       try {
         ended = { value: act(book, ctx) };

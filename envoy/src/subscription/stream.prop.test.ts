@@ -24,9 +24,9 @@ const noAsk = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: "", 
 function snapshotOf(random: Prng, salt: string): SealedSnapshot {
   const clusters = clusterNames.filter(() => random.chance(0.6));
   const version = (): string => `${salt}${random.below(3)}`;
-  const sealed = (name: string, version: string): [string, Sealed] => [
+  const sealed = (name: string, stamp: string): [string, Sealed] => [
     name,
-    { name, version, body: new Uint8Array() },
+    { name, version: stamp, body: new Uint8Array() },
   ];
   const targets = clusters.filter(() => random.chance(0.7));
   return {

@@ -157,10 +157,10 @@ test("each client shows the code and the message of a refusal, and nothing is st
 async function killOwner(cart: string): Promise<void> {
   await waitUntil(() => mesh.describe().nodes.every(({ pid }) => pid > 0), "all nodes run");
   const answer = await fetch(`${mesh.url}/agents/cart/${cart}/getCart`, { method: "POST" });
-  const host = answer.headers.get("x-voda-host");
+  const served = answer.headers.get("x-voda-host");
   assert.equal(answer.status, 200, await answer.text());
-  const owner = mesh.describe().nodes.find(({ ingress }) => ingress === host);
-  assert.ok(owner !== undefined, `${host} is a node`);
+  const owner = mesh.describe().nodes.find(({ ingress }) => ingress === served);
+  assert.ok(owner !== undefined, `${served} is a node`);
   process.kill(owner.pid, "SIGKILL");
 }
 

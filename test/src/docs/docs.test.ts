@@ -104,11 +104,11 @@ test("links of the documentation lead to files", () => {
 });
 
 test("source that the documentation names is there", () => {
-  const sources = filesInGit().map((path) => `/${path}`);
+  const inGit = filesInGit().map((path) => `/${path}`);
   const gone = documents().flatMap((document) =>
     [...read(document).matchAll(/`((?:[a-z][\w-]*\/)*[a-z][\w-]*(?:\.\w+)*\.(?:ts|mjs|proto|fbs))`/g)]
       .map(([, path = ""]) => path)
-      .filter((path) => path !== "voda.config.ts" && !sources.some((source) => source.endsWith(`/${path}`)))
+      .filter((path) => path !== "voda.config.ts" && !inGit.some((source) => source.endsWith(`/${path}`)))
       .map((path) => `${document}: ${path}`),
   );
   assert.deepEqual(gone, []);

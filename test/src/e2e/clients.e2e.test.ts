@@ -170,33 +170,33 @@ test("a client that echoes the owner's hint is routed without asking the picker"
   const first = await call(mesh.url, "counter/hinted/add", { input: 1 });
   const hint = first.headers.get("x-voda-host") ?? "";
   assert.ok(mesh.describe().nodes.some(({ ingress }) => ingress === hint));
-  const before = { asked: await mesh.stat(asked), spared: await mesh.stat(spared) };
+  const earlier = { asked: await mesh.stat(asked), spared: await mesh.stat(spared) };
   for (let i = 2; i <= 6; i += 1) {
     const called = await call(mesh.url, "counter/hinted/add", { input: 1, headers: { "x-voda-host": hint } });
     assert.deepEqual([called.body, called.headers.get("x-voda-host")], [i, hint]);
   }
   assert.deepEqual(
     { asked: await mesh.stat(asked), spared: await mesh.stat(spared) },
-    { asked: before.asked, spared: before.spared + 5 },
+    { asked: earlier.asked, spared: earlier.spared + 5 },
   );
 });
 
 test("voda/client echoes hints by itself", async () => {
   const session = createVoda<typeof config>({ url: mesh.url }).counter("typed");
   assert.equal(await session.add(1), 1);
-  const before = await mesh.stat(asked);
+  const earlier = await mesh.stat(asked);
   for (let i = 2; i <= 6; i += 1) assert.equal(await session.add(1), i);
-  assert.equal(await mesh.stat(asked), before);
+  assert.equal(await mesh.stat(asked), earlier);
 });
 
 test("no answer sets a cookie; a page that cannot set headers may send the hint as one", async () => {
   const first = await call(mesh.url, "counter/cookied/add", { input: 1 });
   assert.equal(first.headers.get("set-cookie"), null);
   const cookie = `voda_host=${first.headers.get("x-voda-host")}`;
-  const before = { asked: await mesh.stat(asked), spared: await mesh.stat(spared) };
+  const earlier = { asked: await mesh.stat(asked), spared: await mesh.stat(spared) };
   assert.equal((await call(mesh.url, "counter/cookied/add", { input: 1, headers: { cookie } })).body, 2);
   assert.deepEqual(
     { asked: await mesh.stat(asked), spared: await mesh.stat(spared) },
-    { asked: before.asked, spared: before.spared + 1 },
+    { asked: earlier.asked, spared: earlier.spared + 1 },
   );
 });

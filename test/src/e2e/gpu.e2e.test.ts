@@ -152,11 +152,11 @@ test("voda top shows what is taken of each GPU, and the counters", async () => {
 });
 
 test("a session that sleeps frees its half, and makes room for itself when it wakes", async () => {
-  const before = Number((await add("k0")).body);
+  const earlier = Number((await add("k0")).body);
   await putToSleep("k0");
   await allHold(["k1", "k2", "k3", "k4"]);
   assert.equal(reasonOf(await add("k0")), "no_capacity");
-  await waitUntil(async () => (await add("k0")).body === before + 1, "k0 woke with its state");
+  await waitUntil(async () => (await add("k0")).body === earlier + 1, "k0 woke with its state");
 });
 
 test("a control plane that is killed overbooks nothing when it is back", async () => {

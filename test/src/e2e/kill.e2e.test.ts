@@ -24,8 +24,8 @@ before(async () => {
 after(() => mesh[Symbol.asyncDispose]());
 
 test("the ready file has the new process of a node that was killed, where the last one was", async () => {
-  const before = mesh.describe();
-  const [n1] = before.nodes;
+  const earlier = mesh.describe();
+  const [n1] = earlier.nodes;
   assert.ok(n1 !== undefined);
   const killedMs = performance.now();
   signal(n1.pid, "SIGKILL");
@@ -35,7 +35,7 @@ test("the ready file has the new process of a node that was killed, where the la
   );
   assert.deepEqual(
     [now.nodes[0]?.ingress, now.nodes[1], now.ingress],
-    [n1.ingress, before.nodes[1], before.ingress],
+    [n1.ingress, earlier.nodes[1], earlier.ingress],
   );
   assert.equal((await call(`http://${n1.ingress}`, "counter/direct/add", { input: 1 })).body, 1);
   awayMs = performance.now() - killedMs;
@@ -81,8 +81,8 @@ function isFeltFor(slowestCallMs: number, partAwayMs: number): void {
 
 async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) => number): Promise<void> {
   await everythingRuns();
-  const before = mesh.describe();
-  const pid = pidOf(before);
+  const earlier = mesh.describe();
+  const pid = pidOf(earlier);
   const kills = { targets: [], killEveryMs: 1, seed: pid };
   const calling = counters(mesh, { clients: 8, sessions: 40, seconds: 2, ...kills }, () => undefined);
   const served = await mesh.stat("cluster.agents.upstream_rq_completed");
@@ -102,5 +102,5 @@ async function killUnderCalls(context: TestContext, pidOf: (ready: ReadyFile) =>
   const now = mesh.describe();
   assert.notEqual(pidOf(now), pid);
   const others = (ready: ReadyFile): number[] => pidsOf(ready).filter((one) => one !== pidOf(ready));
-  assert.deepEqual(others(now), others(before), "another part died too");
+  assert.deepEqual(others(now), others(earlier), "another part died too");
 }

@@ -87,9 +87,9 @@ test("a node that is killed while room is made costs nothing but time", async ()
   for (const key of ["g", "h"]) assert.equal(await add(key), 1);
   const { session } = await api.sessions.getSession({ session: { agent: "solo", key: "g" } });
   const pid = mesh.describe().nodes.find(({ id }) => id === session?.node)?.pid;
-  const before = (await counters()).roomsMade;
+  const earlier = (await counters()).roomsMade;
   const calling = Promise.all(["i", "j"].map((key) => add(key, 100)));
-  await waitUntil(async () => (await counters()).roomsMade > before, "room was made");
+  await waitUntil(async () => (await counters()).roomsMade > earlier, "room was made");
   signal(pid, "SIGKILL");
   assert.deepEqual(await calling, [1, 1]);
   for (const key of ["g", "h", "i", "j"]) assert.equal(await add(key, 100), 2, key);

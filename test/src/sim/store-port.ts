@@ -30,10 +30,10 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
 
   function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
-    const end = (tell: () => void): void => {
+    const end = (settle: () => void): void => {
       if (isOver) return;
       isOver = true;
-      tell();
+      settle();
     };
     link.publish((reply) => {
       const value = act();

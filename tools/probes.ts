@@ -1,6 +1,6 @@
-// Breaks every rule of the fence on purpose and fails where the linter is silent, or where it refuses what is
-// allowed. The probes lie in a copy of the configuration, so that a run that dies leaves nothing in the
-// house.
+// Breaks every rule of the fence, and of names, on purpose and fails where the linter is silent, or where it
+// refuses what is allowed. The probes lie in a copy of the configuration, so that a run that dies leaves
+// nothing in the house.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -124,36 +124,59 @@ function probes(): readonly Probe[] {
   });
 }
 
+/** What stands for a global, or for a name around it, whether it is a type, a value or an import. */
+const names: Probe = {
+  file: "stdx/src/names.ts",
+  lines: [
+    refused('import { performance } from "node:perf_hooks";'),
+    refused("export type Pick<T> = T;"),
+    refused("export interface Request {}"),
+    refused("export class Event {}"),
+    refused("export function fetch(): void {}"),
+    refused("export const process = performance;"),
+    refused("export const { Map } = { Map: process };"),
+    refused("export const crypto = (Symbol: number): number => Symbol;"),
+    refused("export const outer = (inner: number) => (inner: number): number => inner;"),
+    allowed("export const name = (_: number, module: string, status: number) => [module, status];"),
+  ],
+};
+
 /** The linter reads only what lies in its folder. */
 const home = mkdtempSync(join(tmpdir(), "voda-probes-"));
 try {
   cpSync(".oxlintrc.json", join(home, ".oxlintrc.json"));
   cpSync("tools/gen", join(home, "tools/gen"), { recursive: true });
-  const all = [...found, ...probes()];
-  for (const { file, lines } of all) {
+  cpSync("tools/names.json", join(home, "tools/names.json"));
+  const fenced = [...found, ...probes()];
+  for (const { file, lines } of [names, ...fenced]) {
     mkdirSync(dirname(join(home, file)), { recursive: true });
     writeFileSync(join(home, file), `${lines.map(({ code }) => code).join("\n")}\n`);
   }
-  const spoken = lint(home);
-  const wrong = all.flatMap(({ file, lines }) =>
-    lines.flatMap(({ code, isRefused }, at) =>
-      spoken.has(`${file}:${at + 1}`) === isRefused
-        ? []
-        : [
-            `${file}: ${code} ${isRefused ? "lints clean: the fence has a hole" : "is allowed, and is refused"}`,
-          ],
-    ),
-  );
+  const rules = /no-restricted|no-cycle|no-undef|consistent-type-imports/;
+  const wrong = [
+    ...fenced.flatMap(wrongIn(lint(home, [], rules))),
+    ...wrongIn(lint(home, ["-c", "tools/names.json"], /no-shadow/))(names),
+  ];
   for (const line of wrong) console.error(line);
-  console.log(`probes: ${all.length} files, ${wrong.length} where the fence does not hold`);
+  console.log(`probes: ${fenced.length + 1} files, ${wrong.length} where the fence does not hold`);
   process.exitCode = wrong.length > 0 ? 1 : 0;
 } finally {
   rmSync(home, { recursive: true });
 }
 
-/** `file:line` of everything that the fence's rules said. */
-function lint(folder: string): ReadonlySet<string> {
-  const args = ["-f", "json", "."];
+/** Where the linter is silent and must not be, or speaks of what is allowed. */
+function wrongIn(spoken: ReadonlySet<string>): (probe: Probe) => readonly string[] {
+  const says = ({ code, isRefused }: Line): string =>
+    `${code} ${isRefused ? "lints clean: the fence has a hole" : "is allowed, and is refused"}`;
+  return ({ file, lines }) =>
+    lines.flatMap((line, at) =>
+      spoken.has(`${file}:${at + 1}`) === line.isRefused ? [] : [`${file}: ${says(line)}`],
+    );
+}
+
+/** `file:line` of everything that these rules said: of others the probes break many. */
+function lint(folder: string, options: readonly string[], rules: RegExp): ReadonlySet<string> {
+  const args = [...options, "-f", "json", "."];
   const { stdout, stderr, error } = spawnSync(resolve("node_modules/.bin/oxlint"), args, {
     cwd: folder,
     encoding: "utf8",
@@ -162,9 +185,6 @@ function lint(folder: string): ReadonlySet<string> {
   if (error !== undefined || stdout === "")
     throw new Error(`oxlint did not run: ${error?.message ?? stderr}`);
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: readonly Diagnostic[] };
-  // Of other rules the probes break many: they are no code that anybody would write.
-  const fence = diagnostics.filter(({ code }) =>
-    /no-restricted|no-cycle|no-undef|consistent-type-imports/.test(code),
-  );
-  return new Set(fence.map(({ filename, labels }) => `${filename}:${labels[0]?.span.line}`));
+  const said = diagnostics.filter(({ code }) => rules.test(code));
+  return new Set(said.map(({ filename, labels }) => `${filename}:${labels[0]?.span.line}`));
 }

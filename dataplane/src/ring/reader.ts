@@ -34,7 +34,8 @@ export interface RingListener {
 }
 
 /**
- * The consumer's end: reads as soon as it is made, until it is closed. Its doorbell keeps the event loop alive.
+ * The consumer's end: reads as soon as it is made, until it is closed. Its doorbell keeps the event loop
+ * alive.
  */
 export class RingReader {
   readonly #ring: Ring;
@@ -82,8 +83,8 @@ export class RingReader {
   }
 
   /**
-   * Looks once more a loop turn after it found work, so that a busy writer rings no doorbell; then arms, looks
-   * again and sleeps.
+   * Looks once more a loop turn after it found work, so that a busy writer rings no doorbell; then arms,
+   * looks again and sleeps.
    */
   #drain(): void {
     if (this.#closed) return;

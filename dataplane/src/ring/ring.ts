@@ -1,6 +1,6 @@
 // A byte ring in shared memory between one producer thread and one consumer thread. Both live on event loops:
-// the consumer sleeps only after it has armed a flag, and the producer rings the doorbell only if it finds the
-// flag armed.
+// the consumer sleeps only after it has armed a flag, and the producer rings the doorbell only if it finds
+// the flag armed.
 //
 // Control words stand on cache lines of their own: head (written by the producer), tail (by the consumer),
 // and the two flags. Head and tail count bytes and wrap at 2^32. A record is `length u32, mark u32, bytes`,

@@ -18,16 +18,16 @@ export async function run(args: readonly string[], { out, err }: Streams): Promi
     hasPrinted = true;
     out(line);
   };
-  const tell = (line: string): void => err(forTerminal(line));
+  const printError = (line: string): void => err(forTerminal(line));
   const fail = ({ line, exitCode, facts }: Failure): ExitCode => {
-    tell(`voda: ${line}`);
+    printError(`voda: ${line}`);
     if (isForPrograms(args) && !hasPrinted)
       out(JSON.stringify({ error: { message: line, exitCode, ...facts } }));
     return exitCode;
   };
   // Anew for each run: commander keeps what the last one parsed.
   const print = isForPrograms(args) ? exact : (line: string): void => exact(forTerminal(line));
-  const program = build({ out: print, err: tell, exact });
+  const program = build({ out: print, err: printError, exact });
   try {
     await program.parseAsync(unknownIn(program, args) ?? helpOf(args) ?? args, { from: "user" });
     return exitCodes.ok;

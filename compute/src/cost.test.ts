@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  CostModel,
-  type DeviceProfile,
-  inQuestionBelow,
-  lookAgainAfter,
-  triesMax,
-  triesMin,
-} from "./cost.ts";
+import { CostModel, type DeviceProfile, inQuestionBelow, recheckAfter, triesMax, triesMin } from "./cost.ts";
 
 /** What a run really takes, in microseconds. */
 type Truth = (elements: number) => number;
@@ -76,8 +69,8 @@ test("runs that were disturbed do not change the choice", () => {
   const model = new CostModel(devices, 5);
   run(model, devices, repeat(64, 200));
   run(model, devices, repeat(64, 1), 1_000);
-  const { counts } = run(model, devices, repeat(64, lookAgainAfter));
-  assert.ok((counts[0] ?? 0) > lookAgainAfter * 0.9, counts.join());
+  const { counts } = run(model, devices, repeat(64, recheckAfter));
+  assert.ok((counts[0] ?? 0) > recheckAfter * 0.9, counts.join());
 });
 
 test("a first run that was disturbed is no reason to leave the device alone", () => {
@@ -85,8 +78,8 @@ test("a first run that was disturbed is no reason to leave the device alone", ()
   const model = new CostModel(devices, 5);
   run(model, devices, repeat(64, 1), 1_000);
   run(model, devices, repeat(64, 2 * triesMax));
-  const { counts } = run(model, devices, repeat(64, lookAgainAfter));
-  assert.ok((counts[0] ?? 0) > lookAgainAfter * 0.9, counts.join());
+  const { counts } = run(model, devices, repeat(64, recheckAfter));
+  assert.ok((counts[0] ?? 0) > recheckAfter * 0.9, counts.join());
 });
 
 test("a device that becomes slow loses its place after some ten runs, before its time", () => {
@@ -94,8 +87,8 @@ test("a device that becomes slow loses its place after some ten runs, before its
   const model = new CostModel(devices, 5);
   run(model, devices, repeat(64, 4 * triesMax));
   const slowed = [{ ...slow, truth: (n: number) => 50 * slow.truth(n) }, fast];
-  const { counts } = run(model, slowed, repeat(64, lookAgainAfter));
-  assert.ok((counts[0] ?? 0) < lookAgainAfter / 2, counts.join());
+  const { counts } = run(model, slowed, repeat(64, recheckAfter));
+  assert.ok((counts[0] ?? 0) < recheckAfter / 2, counts.join());
 });
 
 test("a device that becomes fast is found when all are looked at again", () => {
@@ -103,13 +96,13 @@ test("a device that becomes fast is found when all are looked at again", () => {
   const model = new CostModel(devices, 5);
   run(model, devices, repeat(512, 4 * triesMax));
   const sped = [slow, { ...fast, truth: () => 0.5 }];
-  run(model, sped, repeat(512, 2 * lookAgainAfter));
-  const { counts } = run(model, sped, repeat(512, lookAgainAfter));
-  assert.ok((counts[1] ?? 0) > lookAgainAfter * 0.9, counts.join());
+  run(model, sped, repeat(512, 2 * recheckAfter));
+  const { counts } = run(model, sped, repeat(512, recheckAfter));
+  assert.ok((counts[1] ?? 0) > recheckAfter * 0.9, counts.join());
 });
 
 test("long runs are tried a few times only", () => {
   const twins = [fast, { ...fast }];
-  const { counts } = run(new CostModel(twins, 5), twins, repeat(65_536, triesMin * 2 + lookAgainAfter - 1));
-  assert.deepEqual(counts, [triesMin + lookAgainAfter - 1, triesMin]);
+  const { counts } = run(new CostModel(twins, 5), twins, repeat(65_536, triesMin * 2 + recheckAfter - 1));
+  assert.deepEqual(counts, [triesMin + recheckAfter - 1, triesMin]);
 });

@@ -22,7 +22,7 @@ export const triesUs = 20;
 export const triesMin = 3;
 export const triesMax = 64;
 /** Runs of a size until the devices in question get one more try each: rates change. */
-export const lookAgainAfter = 64;
+export const recheckAfter = 64;
 /** A device is in question while its run should take less than this many times the best one. */
 export const inQuestionBelow = 3;
 /** The chosen one is looked at before its time when it takes this many times what it was chosen for. */
@@ -68,9 +68,9 @@ export class CostModel {
   /** Microseconds per element that it was chosen for, by class. */
   readonly #expected = new Float64Array(classesMax);
   /** Runs until the next look, by class. */
-  readonly #untilLook = new Uint16Array(classesMax);
+  readonly #untilCheck = new Uint16Array(classesMax);
   /** Looks that have ended with a choice, by class. */
-  readonly #looks = new Uint32Array(classesMax);
+  readonly #checks = new Uint32Array(classesMax);
 
   /** @param nodes of the kernel's expression */
   constructor(profiles: readonly DeviceProfile[], nodes: number) {
@@ -80,9 +80,9 @@ export class CostModel {
   /** For the next run of this size: a place in the profiles. */
   choose(elements: number): number {
     const at = classOf(elements);
-    const left = this.#untilLook[at] ?? 0;
-    if (left === 0) return this.#look(at);
-    this.#untilLook[at] = left - 1;
+    const left = this.#untilCheck[at] ?? 0;
+    if (left === 0) return this.#check(at);
+    this.#untilCheck[at] = left - 1;
     return this.#chosen[at] ?? 0;
   }
 
@@ -91,24 +91,24 @@ export class CostModel {
     const at = classOf(elements);
     const perElement = this.#devices[device]?.observe(at, us / Math.max(1, elements)) ?? 0;
     const expected = this.#expected[at] ?? 0;
-    if (device === this.#chosen[at] && perElement > slowerBy * expected) this.#untilLook[at] = 0;
+    if (device === this.#chosen[at] && perElement > slowerBy * expected) this.#untilCheck[at] = 0;
   }
 
-  #look(at: number): number {
+  #check(at: number): number {
     const estimates = this.#devices.map((device) => device.estimate(at));
     const best = Math.min(...estimates);
-    const looks = this.#looks[at] ?? 0;
+    const checks = this.#checks[at] ?? 0;
     const isTried = (device: Learned, i: number): boolean =>
-      (estimates[i] ?? best) < inQuestionBelow * best && device.takeTry(at, looks);
+      (estimates[i] ?? best) < inQuestionBelow * best && device.takeTry(at, checks);
     const tried = this.#devices.findIndex(isTried);
     if (tried >= 0) return tried;
     const before = this.#chosen[at] ?? 0;
-    const stays = looks > 0 && takesOverBelow * (estimates[before] ?? best) <= best;
+    const stays = checks > 0 && takesOverBelow * (estimates[before] ?? best) <= best;
     const chosen = stays ? before : estimates.indexOf(best);
     this.#chosen[at] = chosen;
     this.#expected[at] = estimates[chosen] ?? best;
-    this.#untilLook[at] = lookAgainAfter - 1;
-    this.#looks[at] = looks + 1;
+    this.#untilCheck[at] = recheckAfter - 1;
+    this.#checks[at] = checks + 1;
     return chosen;
   }
 }

@@ -14,7 +14,7 @@ import { demandOf, requestOf, type Trace } from "./trace-files.ts";
 const arrivedMax = 1.3;
 /** Refusals count as early before this part has arrived. */
 const earlyPart = 0.95;
-const tellEvery = 64;
+const reportEvery = 64;
 const arrivalsMax = 5_000_000;
 
 /** Figures of one run, which ends when the pods have asked for `arrivedMax` of the GPUs. */
@@ -33,7 +33,7 @@ export interface InflationOptions {
   /** Without: the policy knows the trace's mix from the start. */
   readonly isLearning: boolean;
   /** Told the part of the run that is over, often. */
-  readonly tell?: (part: number) => void;
+  readonly report?: (part: number) => void;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface InflationOptions {
  */
 export function inflate(
   { nodes, pods }: Trace,
-  { policy, seed, isLearning, tell }: InflationOptions,
+  { policy, seed, isLearning, report }: InflationOptions,
 ): InflationRun {
   const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
   if (!isLearning) adoptMixOf(pool, pods);
@@ -53,7 +53,7 @@ export function inflate(
   let arrived = 0;
   let refusedEarly = 0;
   for (const [i, pod] of arrivals.entries()) {
-    if (i % tellEvery === 0) tell?.(i / arrivals.length);
+    if (i % reportEvery === 0) report?.(i / arrivals.length);
     const request = requestOf(pod, String(i));
     arrived += demandOf(pod);
     pool.arrived(request);

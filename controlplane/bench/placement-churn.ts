@@ -6,8 +6,8 @@ import {
   type BenchResult,
   type BenchValues,
   decimal,
+  progressReporter,
   seedsOf,
-  teller,
   text,
   whole,
 } from "@voda/stdx/bench";
@@ -219,14 +219,14 @@ function measure(
 } {
   const figures: Figures = {};
   const curves = new Map<PolicyName, (readonly [number, number])[]>();
-  const tell = teller(say);
+  const report = progressReporter(say);
   for (const policy of policies) {
     const samples: (readonly [number, number])[] = [];
     curves.set(policy, samples);
     const results = seeds.map((seed, i) =>
       run(policy, seed, (at, pct) => {
         samples.push([at, pct]);
-        tell(
+        report(
           () =>
             `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(at)} ${unit}, ${pct.toFixed(2)} % unallocated`,
         );

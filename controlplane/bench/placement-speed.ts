@@ -1,6 +1,6 @@
 // `bench placement-speed`: the time of one decision in a pool that is 92 % full, and of a gang.
 import { type Prng, prng } from "@voda/stdx";
-import { type Bench, BenchError, quantile, seedsOf, teller, text, whole } from "@voda/stdx/bench";
+import { type Bench, BenchError, progressReporter, quantile, seedsOf, text, whole } from "@voda/stdx/bench";
 import type { NodeSpec } from "../src/placement/node-spec.ts";
 import { nodesMax } from "../src/placement/node-spec.ts";
 import type { PolicyName } from "../src/placement/policies.ts";
@@ -112,13 +112,13 @@ function timePolicy(
   { nodes, pods }: Trace,
   { policy, seeds, nodes: count, decisions, say }: PolicyRuns,
 ): TimedPolicy {
-  const tell = teller(say);
+  const report = progressReporter(say);
   const runs = seeds.map((seed, i) => {
     const pool = new Pool({ nodes: nodesInOrderOf(nodes, seed), policy, seed });
     adoptMixOf(pool, pods);
     const run = `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}`;
     const at = (doing: string, part: number): void =>
-      tell(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
+      report(() => `${run}, ${doing}, ${Math.floor(part * 100)} %`);
     return {
       ...steady(pool, pods, { chance: prng(seed), decisions, at }),
       gangs: timeGangs(pool),

@@ -1,6 +1,6 @@
 // `bench placement`: how many GPUs each policy leaves unallocated in the inflation protocol.
 
-import { type Bench, quantile, seedsOf, teller, whole } from "@voda/stdx/bench";
+import { type Bench, progressReporter, quantile, seedsOf, whole } from "@voda/stdx/bench";
 import type { PolicyName } from "../src/placement/policies.ts";
 import { floorPct } from "./floor.ts";
 import { type InflationRun, inflate } from "./inflation.ts";
@@ -31,7 +31,7 @@ export const placement: Bench = {
     const trace = readTrace(values);
     for (const text of unplaceable(trace)) say(text);
     const isLearning = whole(values, "learn") === 1;
-    const tell = teller(say);
+    const report = progressReporter(say);
     const figures: Record<string, PolicyFigures> = {};
     const curves = new Map<string, readonly InflationRun[]>();
     for (const policy of policies) {
@@ -40,8 +40,8 @@ export const placement: Bench = {
           policy,
           seed,
           isLearning,
-          tell: (part) =>
-            tell(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(part * 100)} %`),
+          report: (part) =>
+            report(() => `${policy}: seed ${seed}, ${i + 1} of ${seeds.length}, ${Math.floor(part * 100)} %`),
         }),
       );
       figures[policy] = figuresOf(runs);

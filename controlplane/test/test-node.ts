@@ -219,10 +219,10 @@ export class TestNode implements AsyncDisposable {
     this.commands.push(command);
     const claims = command.grant === "" ? undefined : await this.#verify(command.grant);
     if (claims !== undefined) this.grants.push(claims);
-    message.respond(toBinary(CommandResultSchema, create(CommandResultSchema, this.#obey(command, claims))));
+    message.respond(toBinary(CommandResultSchema, create(CommandResultSchema, this.#apply(command, claims))));
   }
 
-  #obey(
+  #apply(
     { kind, namespace, agent, key, idleMsMin }: Command,
     claims: unknown,
   ): MessageInitShape<typeof CommandResultSchema> {

@@ -27,7 +27,7 @@ test("a proxy that left without having answered holds the news for returnMsMax, 
 
   acceptance.gone();
   t.mock.timers.tick(returnMsMax);
-  acceptance.look();
+  acceptance.settle();
   assert.equal(told, 1, "each snapshot is told once");
 });
 

@@ -7,14 +7,14 @@ export const returnMsMax = 2_000;
 /** Tells of each snapshot once, when the proxies run with it; not of one that a newer one has overtaken. */
 export class Acceptance {
   readonly #isAccepted: () => boolean;
-  readonly #tell: (snapshot: Snapshot) => void;
+  readonly #report: (snapshot: Snapshot) => void;
   #waiting: Snapshot | undefined;
   #returned: NodeJS.Timeout | undefined;
 
   /** `isAccepted`: every proxy that is connected now runs with the newest snapshot. */
-  constructor(isAccepted: () => boolean, tell: (snapshot: Snapshot) => void) {
+  constructor(isAccepted: () => boolean, report: (snapshot: Snapshot) => void) {
     this.#isAccepted = isAccepted;
-    this.#tell = tell;
+    this.#report = report;
   }
 
   /** A proxy that starts from files is never connected, so silence must not hold the news back for ever. */
@@ -30,11 +30,11 @@ export class Acceptance {
   }
 
   /** One refusal holds: what half of the proxies cannot run with, none shall start with. */
-  look(): void {
+  settle(): void {
     if (this.#waiting === undefined || !this.#isAccepted()) return;
     const accepted = this.#waiting;
     this.#forget();
-    this.#tell(accepted);
+    this.#report(accepted);
   }
 
   /** Tells nothing any more. */
@@ -52,7 +52,7 @@ export class Acceptance {
   #awaitReturn(): void {
     this.#returned ??= setTimeout(() => {
       this.#returned = undefined;
-      this.look();
+      this.settle();
     }, returnMsMax).unref();
   }
 }

@@ -108,7 +108,7 @@ export async function openXdsServer(options: XdsOptions): Promise<XdsServer> {
       const connection = connect(call, snapshot);
       connections.add(connection);
       serve(connection, options, {
-        answered: () => acceptance.look(),
+        answered: () => acceptance.settle(),
         gone: () => {
           if (connections.delete(connection)) acceptance.gone();
         },

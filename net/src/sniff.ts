@@ -16,7 +16,7 @@ export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
   const drop = (): void => {
     socket.destroy();
   };
-  const look = (): void => {
+  const peek = (): void => {
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) return;
     seen = Buffer.concat([seen, chunk]);
@@ -24,12 +24,12 @@ export function sniff(socket: Socket, take: (version: 1 | 2) => void): void {
     const isPreface = http2Preface.compare(seen, 0, length, 0, length) === 0;
     if (isPreface && length < http2Preface.length) return;
     for (const event of ["timeout", "error", "end"]) socket.off(event, drop);
-    socket.off("readable", look);
+    socket.off("readable", peek);
     socket.setTimeout(0);
     socket.unshift(seen);
     take(isPreface ? 2 : 1);
   };
   socket.setTimeout(sniffMsMax);
   for (const event of ["timeout", "error", "end"]) socket.on(event, drop);
-  socket.on("readable", look);
+  socket.on("readable", peek);
 }

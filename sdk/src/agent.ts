@@ -54,7 +54,7 @@ type Answers<X> = {
  * Makes a name that was defined before a type error that says so. After a block with an error of its own all
  * names would be taken.
  */
-type NotAgain<H> = string extends keyof H
+type OnlyNew<H> = string extends keyof H
   ? unknown
   : { readonly [K in keyof H]?: "this agent has a handler of this name already" };
 type NotTaken<H, K> = string extends keyof H
@@ -74,17 +74,17 @@ type None = Record<never, never>;
 export interface Agent<N extends string, S extends Schema, H extends object, W extends object = object>
   extends TypedAgent<N, S, H, W> {
   /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
-  readonly<X extends Handlers<ReadCtx<S>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
+  readonly<X extends Handlers<ReadCtx<S>> & OnlyNew<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
   /**
    * Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not
    * at all.
    */
-  handlers<X extends Handlers<Ctx<S, W>> & NotAgain<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
+  handlers<X extends Handlers<Ctx<S, W>> & OnlyNew<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
   /**
    * Adds workflows: functions that may take days, whose steps are kept until they end. Started by
    * `ctx.start` and by clients; blocks after this one know them.
    */
-  workflows<X extends Workflows<WorkflowCtx<S, W>> & NotAgain<W>>(
+  workflows<X extends Workflows<WorkflowCtx<S, W>> & OnlyNew<W>>(
     workflows: X & Answers<X>,
   ): Agent<N, S, H & WorkflowHandlers, W & X>;
   /**

@@ -31,7 +31,7 @@ const optionNames: ReadonlySet<string> = new Set(["agents", "seeds", "kills", "r
 const seedsDefault = 5;
 /** A scenario in whose mesh nothing happens for so long waits for something that never comes. */
 const quietMsMax = 10_000;
-const lookMs = 100;
+const checkMs = 100;
 const replayText = /^seed (-?\d+)(?:, killed before step (\d+))?$/;
 
 /** One run: `killAt` is the step before which the node dies. */
@@ -104,17 +104,17 @@ async function runOnce<A extends readonly AnyAgent[]>(
 async function inTime(run: Promise<void>, steps: () => number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let [last, quietMs] = [steps(), 0];
-  const look = (): void => {
-    quietMs = steps() === last ? quietMs + lookMs : 0;
+  const check = (): void => {
+    quietMs = steps() === last ? quietMs + checkMs : 0;
     last = steps();
     if (quietMs >= quietMsMax)
       reject(
         new Error(`the scenario has not ended, and nothing happens in its mesh for ${quietMsMax / 1_000} s`),
       );
   };
-  const looking = timers.setInterval(look, lookMs);
+  const checking = timers.setInterval(check, checkMs);
   run.then(resolve, reject);
-  await promise.finally(() => timers.clearInterval(looking));
+  await promise.finally(() => timers.clearInterval(checking));
 }
 
 /** @throws TypeError */

@@ -66,7 +66,7 @@ export function accepted(
   const { refusal, value } = ofSchema(what, () => {
     const result = resultOf(what, answer);
     if (result.issues === undefined) return { value: result.value };
-    return { refusal: tellIssues(result.issues, name) };
+    return { refusal: describeIssues(result.issues, name) };
   });
   if (refusal === undefined) return value;
   throw refusalOf(refusal);
@@ -76,7 +76,7 @@ export function accepted(
 const noReason = "the schema gave no reason";
 
 /** `what`: the name of the whole value. Both within bounds: a schema may find fault with every item. */
-export function tellIssues(found: readonly StandardSchemaV1.Issue[], what: string): Refusal {
+export function describeIssues(found: readonly StandardSchemaV1.Issue[], what: string): Refusal {
   // without holes: a list of holes has a length and no reason
   const first = Object.values(found.slice(0, issuesMax));
   if (first.length === 0)

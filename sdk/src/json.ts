@@ -165,20 +165,20 @@ export function sentProblem(value: unknown, what: string): string | undefined {
 /** Where a value holds itself, or `undefined`: what is told of it in place of a path without end. */
 function cycleIn(value: unknown, what: string): string | undefined {
   const above = new Map<unknown, string>();
-  const look = (at: unknown, path: string): string | undefined => {
+  const visit = (at: unknown, path: string): string | undefined => {
     if (typeof at !== "object" || at === null || above.size > bodyDepthMax) return undefined;
     const before = above.get(at);
     if (before !== undefined)
       return `${shownPath(path)} is ${shownPath(before)} again: what holds itself has no JSON`;
     above.set(at, path);
     for (const [name, item] of Object.entries(at)) {
-      const found = look(item, `${path}${Array.isArray(at) ? `[${name}]` : `.${name}`}`);
+      const found = visit(item, `${path}${Array.isArray(at) ? `[${name}]` : `.${name}`}`);
       if (found !== undefined) return found;
     }
     above.delete(at);
     return undefined;
   };
-  return look(value, what);
+  return visit(value, what);
 }
 
 function problemOf(value: unknown, depth: number): Problem | undefined {

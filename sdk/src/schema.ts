@@ -1,7 +1,7 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
-import { BrokenSchemaError, ofSchema, resultOf, tellIssues } from "./issues.ts";
+import { BrokenSchemaError, describeIssues, ofSchema, resultOf } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem, reservedProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
@@ -161,7 +161,7 @@ function validator(what: string, schema: StandardSchemaV1): Validate {
     return ofSchema(owner, () => {
       const result = resultOf(owner, answer);
       if (result.issues === undefined) return { ok: true, value: result.value };
-      return { ok: false, problem: tellIssues(result.issues, path).told };
+      return { ok: false, problem: describeIssues(result.issues, path).told };
     });
   };
 }

@@ -30,8 +30,8 @@ export type WorkflowClients<W> = {
   };
 };
 
-const lookMs = 50;
-const lookMsMax = 5_000;
+const pollMs = 50;
+const pollMsMax = 5_000;
 
 /** `call`: a handler of the session. */
 export function workflowClients(call: (method: string, input: object) => Promise<unknown>): object {
@@ -58,7 +58,7 @@ function runOf(call: (method: string, input: object) => Promise<unknown>, id: st
     id,
     status,
     async result({ signal } = {}) {
-      for (let waitMs = lookMs; ; waitMs = Math.min(waitMs * 2, lookMsMax)) {
+      for (let waitMs = pollMs; ; waitMs = Math.min(waitMs * 2, pollMsMax)) {
         signal?.throwIfAborted();
         const { phase, result, error } = await status();
         if (error !== undefined) throw new VodaError(error.code, error.message, { reason: error.reason });

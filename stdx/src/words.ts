@@ -9,7 +9,7 @@ export function wordsOf(error: unknown): string {
   const said: string[] = [];
   let at = error;
   for (let depth = 0; depth < causesMax; depth += 1) {
-    const { words, cause } = look(at);
+    const { words, cause } = partsOf(at);
     if (words !== "" && !said.some((before) => before.includes(words))) said.push(words);
     if (cause === undefined) break;
     at = cause;
@@ -31,7 +31,7 @@ export function withWords(fields: (error: Error) => object): (error: unknown) =>
 }
 
 /** Anything may have been thrown, also what throws when it is looked at. */
-function look(error: unknown): { readonly words: string; readonly cause?: unknown } {
+function partsOf(error: unknown): { readonly words: string; readonly cause?: unknown } {
   try {
     if (!(error instanceof Error)) return { words: String(error) || "an empty text" };
     const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;

@@ -229,7 +229,7 @@ async function settled(
   say: (line: string) => void,
 ): Promise<Tallies> {
   const keys = new Map<string, string[]>();
-  const look = async (): Promise<Tallies> => {
+  const readTallies = async (): Promise<Tallies> => {
     const books = await booksOf(caller, orders);
     keys.clear();
     for (const { order, key } of upstream.effects.values())
@@ -239,12 +239,12 @@ async function settled(
   const giveUpMs = performance.now() + settleMsMax;
   for (;;) {
     await delay(quietMs);
-    const { lost } = totalOf(await look());
+    const { lost } = totalOf(await readTallies());
     if (lost === 0 || performance.now() > giveUpMs) break;
     say(`${lost} effects are not there yet`);
   }
   await delay(quietMs);
-  return look();
+  return readTallies();
 }
 
 /** Of each session that an order names. */

@@ -44,7 +44,7 @@ interface Part {
 }
 
 /** How often the mesh is asked whether a victim serves again. */
-const lookEveryMs = 20;
+const pollMs = 20;
 /** How often the next one is killed before the last one serves again. */
 const overlap = 0.2;
 /** For the end of a thread that is held. */
@@ -143,7 +143,7 @@ async function endWorker({ ingress }: Part, nth: number): Promise<string | undef
 async function watch(kill: { part: string; downUntilMs: number }, alive: () => readonly Part[]) {
   while (!alive().some(({ name }) => name === kill.part)) {
     kill.downUntilMs = performance.now();
-    await delay(lookEveryMs);
+    await delay(pollMs);
   }
 }
 
@@ -152,7 +152,7 @@ async function until(list: () => readonly Part[], signal: AbortSignal): Promise<
   for (;;) {
     const found = list();
     if (found.length > 0 || signal.aborted) return found;
-    await pause(lookEveryMs, signal);
+    await pause(pollMs, signal);
   }
 }
 

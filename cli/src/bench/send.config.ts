@@ -14,10 +14,10 @@ const sink = agent("sink", { sum: s.counter() }, { idle: "1h" })
     },
   });
 
-const teller = agent("teller", {}, { idle: "1h" }).handlers({
-  tell(ctx, { to, count }: { readonly to: string; readonly count: number }) {
+const sender = agent("sender", {}, { idle: "1h" }).handlers({
+  send(ctx, { to, count }: { readonly to: string; readonly count: number }) {
     for (let i = 0; i < count; i += 1) ctx.send(sink, to).take();
   },
 });
 
-export default defineConfig({ agents: [sink, teller] });
+export default defineConfig({ agents: [sink, sender] });

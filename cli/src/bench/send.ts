@@ -48,7 +48,7 @@ const sliceCount = 10;
 const perTurn = 8;
 /** Of `oneMs`, in each slice. */
 const singles = 10;
-const lookEveryMs = 2;
+const pollMs = 2;
 /** For the messages of one slice. */
 const takenMsMax = 60_000;
 
@@ -91,7 +91,7 @@ async function openBed(mesh: OwnMesh, { messages, pairs }: SendBenchOptions): Pr
   const pids = [near.pid, far.pid, nats.pid];
   const turns = Math.max(1, Math.round(messages / (sliceCount * pairs * perTurn)));
   for (let pair = 0; pair < pairs; pair += 1) {
-    await at.near.call("teller", `t-${pair}`, "tell", { to: sinkOf("near", pair), count: 0 }, `born-${pair}`);
+    await at.near.call("sender", `t-${pair}`, "send", { to: sinkOf("near", pair), count: 0 }, `born-${pair}`);
     for (const side of ["near", "far"] as const)
       await at[side].call("sink", sinkOf(side, pair), "take", undefined, `born-${pair}`);
   }
@@ -114,9 +114,9 @@ const sinkOf = (side: Side, pair: number): string => `${side}-${pair}`;
 /** The control stands between the two that are compared with it. */
 async function round(bed: Bed): Promise<Round> {
   return {
-    near: { ...(await rate(bed, () => told(bed, "near"))), oneMs: await oneMs(() => tellOne(bed, "near")) },
+    near: { ...(await rate(bed, () => told(bed, "near"))), oneMs: await oneMs(() => sendOne(bed, "near")) },
     control: { ...(await rate(bed, () => called(bed))), oneMs: await oneMs(() => take(bed, 0)) },
-    far: { ...(await rate(bed, () => told(bed, "far"))), oneMs: await oneMs(() => tellOne(bed, "far")) },
+    far: { ...(await rate(bed, () => told(bed, "far"))), oneMs: await oneMs(() => sendOne(bed, "far")) },
   };
 }
 
@@ -125,14 +125,14 @@ async function told(bed: Bed, side: Side): Promise<void> {
   const before = await takenOn(bed, side);
   await ofEachPair(bed, async (pair) => {
     for (let left = bed.sliceMessages / bed.pairs; left > 0; left -= perTurn)
-      await tell(bed, side, pair, perTurn);
+      await sendBatch(bed, side, pair, perTurn);
   });
   await arrived(bed, side, before + bed.sliceMessages);
 }
 
-async function tellOne(bed: Bed, side: Side): Promise<void> {
+async function sendOne(bed: Bed, side: Side): Promise<void> {
   const before = await takenOn(bed, side);
-  await tell(bed, side, 0, 1);
+  await sendBatch(bed, side, 0, 1);
   await arrived(bed, side, before + 1);
 }
 
@@ -151,10 +151,10 @@ let calls = 0;
 /** Each call has a key of its own: an attempt more is no message more. */
 const nextId = (): string => String((calls += 1));
 
-async function tell({ at, sent }: Bed, side: Side, pair: number, count: number): Promise<void> {
+async function sendBatch({ at, sent }: Bed, side: Side, pair: number, count: number): Promise<void> {
   const to = sinkOf(side, pair);
   sent.set(to, (sent.get(to) ?? 0) + count);
-  await at.near.call("teller", `t-${pair}`, "tell", { to, count }, nextId());
+  await at.near.call("sender", `t-${pair}`, "send", { to, count }, nextId());
 }
 
 async function take({ at, sent }: Bed, pair: number): Promise<void> {
@@ -173,7 +173,7 @@ async function takenOn({ at }: Bed, side: Side): Promise<number> {
 async function arrived(bed: Bed, side: Side, count: number): Promise<void> {
   for (const untilMs = performance.now() + takenMsMax; (await takenOn(bed, side)) < count; ) {
     if (performance.now() > untilMs) throw new Error(`messages did not arrive in ${takenMsMax} ms`);
-    await delay(lookEveryMs);
+    await delay(pollMs);
   }
 }
 

@@ -38,7 +38,7 @@ interface Rung {
 const timersPerCall = 500;
 /** From the last time until all must have fired. */
 const waitMsMax = 60_000;
-const lookEveryMs = 1_000;
+const pollMs = 1_000;
 
 export async function timers(
   mesh: OwnMesh,
@@ -64,7 +64,7 @@ export async function timers(
     const { lateMs, ...found } = await rungOf(caller, dueOf);
     if (found.fired >= count || Date.now() > giveUpMs)
       return { ...options, ...found, latenessMs: ofAll(lateMs), controlMs: ofAll(control) };
-    await delay(lookEveryMs);
+    await delay(pollMs);
   }
 }
 

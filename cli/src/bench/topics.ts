@@ -32,7 +32,7 @@ interface Heard {
 
 /** From the publication of the last message until all must have it. */
 const waitMsMax = 120_000;
-const lookEveryMs = 250;
+const pollMs = 250;
 
 /** Figures are there, also when some were not taken in time. @throws when a call is refused for good */
 export async function topics(
@@ -47,7 +47,7 @@ export async function topics(
     keys,
     async (key) => void (await caller.call("hearer", key, "follow", undefined, `${key} follows`)),
   );
-  while ((await subscribed(caller)) < subscribers) await delay(lookEveryMs);
+  while ((await subscribed(caller)) < subscribers) await delay(pollMs);
   progress(`${subscribers} sessions have subscribed`);
   const control = await controlled(caller, keys);
   progress(`a client has them take ${Math.round(control)} turns a second`);
@@ -58,7 +58,7 @@ export async function topics(
   for (;;) {
     const { applied, doubled, lastMs } = await taken(caller, keys);
     if (applied < subscribers * messages && Date.now() < giveUpMs) {
-      await delay(lookEveryMs);
+      await delay(pollMs);
       continue;
     }
     const rate = (applied * 1_000) / (lastMs - fromMs);

@@ -18,11 +18,11 @@ registerHooks({
 });
 
 // The channel is ours: what the user's code finds there would be taken for the description.
-const tell = process.send?.bind(process);
+const send = process.send?.bind(process);
 delete process.send;
 let isTold = false;
 function answer(description: Description): void {
-  if (!isTold) tell?.(description, () => process.exit(0)); // whatever the user's code left running
+  if (!isTold) send?.(description, () => process.exit(0)); // whatever the user's code left running
   isTold = true;
 }
 

@@ -18,7 +18,7 @@ export interface Stays {
  * How code of packages looks for its parts. A match too many costs nothing on this machine, one too few fails
  * at the first call: so it is a search in the text, and what only may be such a use counts.
  */
-const looksAround = [
+const dynamicPatterns = [
   /\bimport\.meta\b/,
   /\b__(dirname|filename)\b/,
   /\bcreateRequire\b/,
@@ -120,7 +120,7 @@ export class Places {
       transform(code, id) {
         if (id.startsWith("\0") || !isScript.test(id)) return null; // the first are the bundler's own
         if (packageOf(id) === undefined) return keepPlace(code, id);
-        if (looksAround.some((pattern) => pattern.test(code))) foundAround(id);
+        if (dynamicPatterns.some((pattern) => pattern.test(code))) foundAround(id);
         return null;
       },
       buildEnd() {
@@ -175,17 +175,17 @@ const isPlaceOfCommonJs: ReadonlySet<unknown> = new Set(["__dirname", "__filenam
 /** `import.meta.url` and its like, wherever they stand. */
 function usesOfPlace(tree: unknown, isCommonJs: boolean): readonly Use[] {
   const uses: Use[] = [];
-  const look = (node: unknown): void => {
-    if (Array.isArray(node)) for (const part of node) look(part);
+  const visit = (node: unknown): void => {
+    if (Array.isArray(node)) for (const part of node) visit(part);
     if (!isNode(node)) return;
     const { type, start, end, object, property, name } = node;
     if (type === "MemberExpression" && isNode(object) && object.type === "MetaProperty" && isNode(property)) {
       if (isPlaceOfModule.has(property.name)) uses.push({ start, end, word: String(property.name) });
     } else if (isCommonJs && type === "Identifier" && isPlaceOfCommonJs.has(name))
       uses.push({ start, end, word: String(name) });
-    else for (const part of Object.values(node)) look(part);
+    else for (const part of Object.values(node)) visit(part);
   };
-  look(tree);
+  visit(tree);
   return uses;
 }
 

@@ -25,15 +25,15 @@ export async function watchConfig(
   let isFirst = true;
   let turn: Promise<void> = Promise.resolve();
   let check: NodeJS.Timeout | undefined;
-  const tell = (): void => {
+  const report = (): void => {
     turn = turn.then(changed);
   };
   watcher.on("event", async (event) => {
     if (event.code !== "BUNDLE_END" && event.code !== "ERROR") return;
     await event.result.close();
-    if (!isFirst || (isStale && event.code === "BUNDLE_END")) tell();
+    if (!isFirst || (isStale && event.code === "BUNDLE_END")) report();
     // saves are heard of once the first build is over: what was saved during it would wait for the next one
-    else check = setTimeout(() => isSaved() && tell(), heardMs);
+    else check = setTimeout(() => isSaved() && report(), heardMs);
     isFirst = false;
   });
   return {

@@ -58,7 +58,7 @@ export function addAgents(program: Command, { out: print }: Output): void {
 }
 
 /** A name without agents is no error, and is mostly a slip. Whether it was told. */
-export async function tellIfEmpty(
+export async function warnIfEmpty(
   api: Pick<Api, "agents">,
   namespace: string,
   err: (line: string) => void,

@@ -59,7 +59,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
     const api = connectApi(flags.url);
     const { lost } = await api.sessions
       .acceptLoss({ session })
-      .catch((error: unknown) => tellWhy(api, session, error));
+      .catch((error: unknown) => explain(api, session, error));
     if (lost === undefined) throw new Error("the control plane's answer names no session");
     if (flags.json === true) print(JSON.stringify(toJson(LostSessionSchema, lost)));
     else print(`${text} ${acceptedWords(lost)}`);
@@ -67,7 +67,7 @@ export function addLife(program: Command, { out: print, err }: Output): void {
 }
 
 /** A session that never was has lost nothing either, but that is not what is wrong. */
-async function tellWhy(api: Api, session: SessionName, error: unknown): Promise<never> {
+async function explain(api: Api, session: SessionName, error: unknown): Promise<never> {
   if (error instanceof ConnectError && error.code === Code.InvalidArgument)
     await requireSession(api, session);
   throw error;

@@ -40,7 +40,7 @@ interface Written {
 }
 
 /** Soon enough for eyes; each look reads what is new and nothing else. */
-const lookEveryMs = 200;
+const pollMs = 200;
 const tailLinesMax = 10_000;
 
 /** `voda logs`: what agents said and threw, from the log files of a mesh of this machine. */
@@ -132,7 +132,7 @@ function printNewest(lines: Iterable<string>, tail: number | undefined, out: Pri
 /** Ctrl-C ends it with 0: that is how it is meant to end. */
 async function follow(show: () => void): Promise<void> {
   using stop = stopRequest();
-  while ((await Promise.race([stop.asked, delay(lookEveryMs)])) !== "stopped") show();
+  while ((await Promise.race([stop.asked, delay(pollMs)])) !== "stopped") show();
 }
 
 /**

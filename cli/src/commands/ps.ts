@@ -7,7 +7,7 @@ import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts
 import { type Output, type Print, table } from "../print.ts";
 import { lockHolder } from "../up/lock.ts";
 import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
-import { requireAgent, tellIfEmpty } from "./agents.ts";
+import { requireAgent, warnIfEmpty } from "./agents.ts";
 import { printDead } from "./dead.ts";
 
 interface PsFlags extends ClientFlags {
@@ -40,7 +40,7 @@ export function addPs(program: Command, { out: print, err }: Output): void {
       if (listed.sessions.length === 0) {
         const { namespace } = flags;
         if (agent !== undefined) await requireAgent(api, agent, namespace);
-        else if (namespace !== undefined && (await tellIfEmpty(api, namespace, err)) && flags.json !== true)
+        else if (namespace !== undefined && (await warnIfEmpty(api, namespace, err)) && flags.json !== true)
           return;
       }
       printSessions(listed, flags, print);

@@ -8,7 +8,7 @@ import { connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { jsonOption, parseName, parseWhole, urlOption } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
-import { tellIfEmpty } from "./agents.ts";
+import { warnIfEmpty } from "./agents.ts";
 
 interface QuotaFlags {
   readonly url: string;
@@ -67,7 +67,7 @@ function addSet(quota: Command, { out: print, err }: Output): void {
         ? JSON.stringify(toJson(QuotaSchema, stored))
         : `namespace ${namespace} may take ${limitsText(stored)}`,
     );
-    await tellIfEmpty(api, namespace, err);
+    await warnIfEmpty(api, namespace, err);
   });
 }
 

@@ -37,14 +37,14 @@ export function addTop(program: Command, { out: print, exact }: Output): void {
     .addOption(jsonOption())
     .action(async (flags: TopFlags) => {
       const api = connectApi(flags.url);
-      if (flags.json === true) print(JSON.stringify(asJson(await look(api))));
-      else if (flags.once === true) print(screen(await look(api)));
+      if (flags.json === true) print(JSON.stringify(asJson(await readCluster(api))));
+      else if (flags.once === true) print(screen(await readCluster(api)));
       else await follow(api, exact);
     });
 }
 
 /** Asked at once: what is drawn is of one moment, as far as two answers can be. */
-async function look(api: Api): Promise<Seen> {
+async function readCluster(api: Api): Promise<Seen> {
   const [{ nodes }, counters] = await Promise.all([
     api.nodes.listNodes({}),
     api.placement.getPlacementCounters({}),
@@ -58,7 +58,7 @@ async function follow(api: Api, print: Print): Promise<void> {
   const over = new AbortController();
   void stop.asked.then(() => over.abort());
   const start = process.stdout.isTTY ? clear : ""; // a pipe or a file has nothing to clear
-  do print(`${start}${forTerminal(fitted(await look(api), process.stdout))}`);
+  do print(`${start}${forTerminal(fitted(await readCluster(api), process.stdout))}`);
   while (await pause(over.signal));
 }
 

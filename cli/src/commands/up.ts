@@ -24,7 +24,7 @@ import { type MeshFlags, programFlags, withMeshFlags } from "./mesh-flags.ts";
 /** Often: whoever starts a mesh waits for it. */
 const pollEveryMs = 20;
 /** Seldom enough to be no noise, often enough that a start that hangs names its reason. */
-const tellEveryMs = 10_000;
+const reportEveryMs = 10_000;
 
 /** `voda up` and `voda dev`, which takes each save of the config; both run until they are told to stop. */
 export function addUp(program: Command, output: Output): void {
@@ -118,7 +118,7 @@ async function compile({ config, dataDir, sayOnce }: Project): Promise<Compiled>
 /** Starts what is not running yet, deploys, and waits until the way through Envoy to every node is open. */
 async function serve(mesh: Mesh, options: Serving): Promise<readonly AgentDefinition[]> {
   const { nodes, say, project, isWatched } = options;
-  const tell = (error: unknown): undefined => {
+  const report = (error: unknown): undefined => {
     const { line, exitCode } = failureOf(error);
     // A config that is not there cannot be watched.
     if (!isWatched || exitCode === exitCodes.usage) throw error;
@@ -126,13 +126,13 @@ async function serve(mesh: Mesh, options: Serving): Promise<readonly AgentDefini
   };
   // The bundler works while servers start; what ends one of them ends both.
   const [compiled] = await Promise.all([
-    compile(project).catch(tell),
+    compile(project).catch(report),
     mesh.startControlplane().then(() => mesh.startNodes()),
   ]);
   const api = connectApi(mesh.ingressUrl);
   await opened(() => nodesMissing(api, nodes), say);
   // After the nodes: each of them loads the bundle before it is published, and says what is wrong with it.
-  const deployed = compiled && (await deployFirst(mesh, compiled, project).catch(tell));
+  const deployed = compiled && (await deployFirst(mesh, compiled, project).catch(report));
   // Envoy learns of nodes after the control plane lists them: until then it refuses calls by itself.
   const noWay = "Envoy to pass calls on to a node; see its log and the control plane's";
   await opened(async () => ((await passesToNode(mesh.ingressUrl)) ? undefined : noWay), say);
@@ -184,7 +184,7 @@ async function opened(
   for (;;) {
     const what = await awaited();
     if (what === undefined) return;
-    if (performance.now() - toldMs > tellEveryMs) {
+    if (performance.now() - toldMs > reportEveryMs) {
       toldMs = performance.now();
       say(`waiting for ${what}`);
     }

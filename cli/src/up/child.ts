@@ -122,7 +122,7 @@ export class Child {
         this.#giveUp(`failed ${next.failures} times in ${windowMs / 1000} s`, death.why);
         return;
       }
-      if (death.served) this.#tellDeath(death);
+      if (death.served) this.#reportDeath(death);
       await this.#pause(next.delayMs);
     }
   }
@@ -168,13 +168,13 @@ export class Child {
   /** Whether the process served before it died. However long that takes: who waits is told for what. */
   async #served(child: ChildProcess, died: AbortSignal): Promise<boolean> {
     const startedMs = performance.now();
-    const tell = (): void => {
+    const report = (): void => {
       const words = `waiting for ${this.name}, which has been starting for ${Math.round((performance.now() - startedMs) / 1000)} s`;
       const last = this.#lastWords();
       this.#events.say(`${words}${last === undefined ? "" : `; it said: ${last}`}`);
-      waiting = setTimeout(tell, waitingEveryMs);
+      waiting = setTimeout(report, waitingEveryMs);
     };
-    let waiting = setTimeout(tell, waitingFirstMs);
+    let waiting = setTimeout(report, waitingFirstMs);
     try {
       await serving(this.#spec.readiness, child, died);
       this.#isServing = true;
@@ -200,7 +200,7 @@ export class Child {
   }
 
   /** A child that never served is told of when it is given up: nobody missed it yet. */
-  #tellDeath({ why, killed }: Ended): void {
+  #reportDeath({ why, killed }: Ended): void {
     const last = killed ? undefined : this.#lastWords();
     const words = last === undefined ? "" : `; it said: ${last}; see ${this.#log.path}`;
     this.#events.say(`${this.name} ${why}; starting it again${words}`);

@@ -1,7 +1,7 @@
 import { wordsOf } from "@voda/stdx";
 import { replaceFile } from "@voda/stdx/replace-file";
 
-const againEveryMs = 1_000;
+const retryEveryMs = 1_000;
 
 /**
  * The files of something that runs: a full disk must not end it, so that what cannot be written is tried
@@ -16,7 +16,7 @@ export class KeptFiles implements Disposable {
     this.#say = say;
     this.#timer = setInterval(() => {
       for (const [path, content] of this.#waiting) this.#write(path, content);
-    }, againEveryMs);
+    }, retryEveryMs);
   }
 
   replace(path: string, content: string): void {

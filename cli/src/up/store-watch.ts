@@ -14,13 +14,13 @@ export interface StoreWatchOptions {
 }
 
 const stuck = /no space left on device|critical write error|file resource limits exceeded/i;
-const lookEveryMs = 1_000;
+const checkEveryMs = 1_000;
 /** Room for the largest message: with less it would be stuck again at once. */
 const roomBytesMin = 16 * 1024 * 1024;
 /** A disk that fills up again and again must not become a server that starts again and again. */
 const restartEveryMs = 30_000;
 /** How full the store is changes slowly, and is looked for by reading a folder. */
-const fullEveryLooks = 10;
+const fullEveryChecks = 10;
 
 /** Looks once a second while it is not disposed; told of each line of nats-server. */
 export class StoreWatch implements Disposable {
@@ -29,12 +29,12 @@ export class StoreWatch implements Disposable {
   /** With so much free the server is started again; undefined while it is not stuck. */
   #freeNeeded: number | undefined;
   #restartedMs = Number.NEGATIVE_INFINITY;
-  #looks = 0;
+  #checks = 0;
   #isTold = false;
 
   constructor(options: StoreWatchOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#look(), lookEveryMs);
+    this.#timer = setInterval(() => this.#check(), checkEveryMs);
   }
 
   /** A line that nats-server has written. */
@@ -51,9 +51,9 @@ export class StoreWatch implements Disposable {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
-    this.#looks += 1;
-    if (this.#looks % fullEveryLooks === 0) this.#tellFull();
+  #check(): void {
+    this.#checks += 1;
+    if (this.#checks % fullEveryChecks === 0) this.#reportFull();
     if (this.#freeNeeded === undefined) return;
     const now = performance.now();
     const hasRoom = this.#options.freeBytes() >= this.#freeNeeded;
@@ -66,7 +66,7 @@ export class StoreWatch implements Disposable {
     this.#options.restart();
   }
 
-  #tellFull(): void {
+  #reportFull(): void {
     const words = this.#options.fullWords();
     if (words !== undefined && !this.#isTold) this.#options.say(`the store is ${words}`);
     this.#isTold = words !== undefined;

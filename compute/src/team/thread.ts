@@ -15,9 +15,9 @@ import {
 } from "./job.ts";
 
 /** How long a thread that found nothing to steal sleeps before it looks again, in milliseconds. */
-const lookAgainMs = 0.05;
+const recheckMs = 0.05;
 /** Looks that it makes before it sleeps. */
-const looksMax = 200;
+const checksMax = 200;
 /** Kernels that a thread keeps; linking one anew takes some ten microseconds. */
 const linkedMax = 256;
 
@@ -72,7 +72,7 @@ function runGraph(job: GraphJob, progress: Int32Array, perform: (task: Task) => 
     if (ended === job.tasks.length || Atomics.load(progress, progressAt.aborted) === 1) return done;
     if (task === nothing) {
       idle += 1;
-      if (idle > looksMax) Atomics.wait(progress, progressAt.ended, ended, lookAgainMs);
+      if (idle > checksMax) Atomics.wait(progress, progressAt.ended, ended, recheckMs);
       continue;
     }
     idle = 0;

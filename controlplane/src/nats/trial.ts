@@ -13,7 +13,7 @@ const trialMsMax = bundleLoadMsMax + 5_000;
 /** Nodes that start with the mesh may come a moment after the first deployment. */
 const firstNodeMsMax = 5_000;
 /** Between two looks at who is expected: a node that died meanwhile will not answer. */
-const lookMs = 50;
+const pollMs = 50;
 
 /** By what nodes are asked to try a bundle. */
 export interface TrialContext {
@@ -49,7 +49,7 @@ export async function tryOnNodes(
     for (;;) {
       if (!isAsked) connection.publish(trialSubject, body, { reply: inbox });
       isAsked = true;
-      await Promise.race([heard.promise, delay(lookMs)]);
+      await Promise.race([heard.promise, delay(pollMs)]);
       heard = Promise.withResolvers();
       const refused = [...results.values()].find(({ code }) => code !== "");
       if (refused !== undefined) throw refusal(refused);

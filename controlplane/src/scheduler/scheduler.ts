@@ -117,10 +117,10 @@ export class Scheduler implements Disposable {
   placeAll(names: readonly SessionName[]): readonly (Plan | Awake)[] | GangRefusal | UnknownMember {
     const { pool, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    const looked = names.map((name) => this.#find(name, nowMs));
-    const unknown = looked.findIndex(({ type }) => type === "unknown_agent");
+    const found = names.map((name) => this.#find(name, nowMs));
+    const unknown = found.findIndex(({ type }) => type === "unknown_agent");
     if (unknown >= 0) return { type: "unknown_agent", member: unknown };
-    const wanted = looked.filter((one) => one.type === "wanted");
+    const wanted = found.filter((one) => one.type === "wanted");
     // all of them before any decision: prices follow the mix that arrives, not the order in a request
     for (const one of wanted) if (this.#isArrival(one)) pool.arrived(one.request);
     const planned = decideGang(
@@ -131,10 +131,10 @@ export class Scheduler implements Disposable {
       const member = wanted[planned.member];
       assert(member !== undefined, `a gang of ${wanted.length} is refused for its member ${planned.member}`);
       this.#refuse(member, planned.refusal);
-      return { ...planned, member: looked.indexOf(member) };
+      return { ...planned, member: found.indexOf(member) };
     }
     const plans = planned.plans.values();
-    return looked.flatMap((one) => {
+    return found.flatMap((one) => {
       if (one.type === "unknown_agent") return [];
       if (one.type !== "wanted") return [one];
       const { value: plan } = plans.next();

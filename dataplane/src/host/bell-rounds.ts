@@ -28,7 +28,7 @@ const deliverMsMax = 30_000;
 /** Sessions that are brought into memory at the same time. */
 export const atOnceMax = 64;
 /** Until those are looked at again while others wait. */
-const lookMs = 50;
+const wakesCheckMs = 50;
 /**
  * Rounds read what was rung since the last one. All bells are read again once in that time: those of sessions
  * that sleep with timers may be many, and each costs a node 14 us.
@@ -46,7 +46,7 @@ export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
     if (round !== undefined || !options.isConnected()) return;
     count += 1;
     // the store did not answer: the next round has it all again
-    round = look(options, { known, wakes, round: count })
+    round = runRound(options, { known, wakes, round: count })
       .catch((error: unknown) => options.failed(error))
       .finally(() => {
         round = undefined;
@@ -63,13 +63,13 @@ export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
   };
 }
 
-interface Looking {
+interface Round {
   readonly known: KnownBells;
   readonly wakes: Wakes;
   readonly round: number;
 }
 
-async function look(options: BellRoundsOptions, { known, wakes, round }: Looking): Promise<void> {
+async function runRound(options: BellRoundsOptions, { known, wakes, round }: Round): Promise<void> {
   await known.read();
   for (const bell of known.soon.values()) {
     const inMs = bell.dueMs - options.storeMs();
@@ -111,7 +111,7 @@ class KnownBells {
   }
 }
 
-interface Due {
+interface PendingWake {
   readonly bell: Bell;
   readonly over: () => void;
 }
@@ -124,10 +124,10 @@ class Wakes {
   readonly #options: BellRoundsOptions;
   /** By sequence of the bell; until it is answered. */
   readonly #waiting = new Map<number, NodeJS.Timeout | undefined>();
-  readonly #due: Due[] = [];
+  readonly #pending: PendingWake[] = [];
   /** Bells of those that are on their way into memory. */
   readonly #waking = new Set<Bell>();
-  #looking: NodeJS.Timeout | undefined;
+  #check: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: BellRoundsOptions) {
@@ -138,7 +138,7 @@ class Wakes {
   add(bell: Bell, inMs: number, over: () => void): void {
     if (this.#isClosed || this.#waiting.has(bell.seq)) return;
     const act = (): void => {
-      this.#due.push({ bell, over });
+      this.#pending.push({ bell, over });
       this.#next();
     };
     this.#waiting.set(bell.seq, inMs === 0 ? undefined : setTimeout(act, Math.ceil(inMs)));
@@ -149,25 +149,25 @@ class Wakes {
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#waiting.values()) clearTimeout(timer);
-    clearTimeout(this.#looking);
-    this.#due.length = 0;
+    clearTimeout(this.#check);
+    this.#pending.length = 0;
   }
 
   #next(): void {
     if (this.#isClosed) return;
     for (const bell of this.#waking) if (this.#options.isHere(bell.token)) this.#waking.delete(bell);
     while (this.#waking.size < atOnceMax) {
-      const due = this.#due.shift();
+      const due = this.#pending.shift();
       if (due === undefined) return;
       this.#wake(due);
     }
-    this.#looking ??= setTimeout(() => {
-      this.#looking = undefined;
+    this.#check ??= setTimeout(() => {
+      this.#check = undefined;
       this.#next();
-    }, lookMs);
+    }, wakesCheckMs);
   }
 
-  #wake(due: Due): void {
+  #wake(due: PendingWake): void {
     const { bell } = due;
     this.#waking.add(bell);
     void answer(this.#options, due, () => this.#isClosed)
@@ -198,7 +198,7 @@ function isMine(options: BellRoundsOptions, { token, incarnation }: Bell, round:
 /** A bell that a node rang after this one was found has a higher sequence, and stays. */
 async function answer(
   options: BellRoundsOptions,
-  { bell, over }: Due,
+  { bell, over }: PendingWake,
   isClosed: () => boolean,
 ): Promise<void> {
   const { bells, inbox, monotonicMs } = options;

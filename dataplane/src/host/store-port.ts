@@ -29,7 +29,7 @@ const subjectsMax = 10_000;
  */
 export function createStorePort(parts: StoreParts): StorePort {
   const { commit, store, marks, asleep, log } = parts;
-  const [tell, unwatched] = [telling(log), watching(log)];
+  const [reply, unwatched] = [replying(log), watching(log)];
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
   const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
     const [record, mark] = await Promise.all([store.last(token), marks.read(token)]);
@@ -59,20 +59,20 @@ export function createStorePort(parts: StoreParts): StorePort {
       commit.append(gone ? { ...record, rollup: true, ttlSeconds: tombstoneMs / 1000 } : record, done);
     },
     last(session, leader, told) {
-      tell(session, "last", leader ? lastFromLeader(session) : lastFromAny(session), told);
+      reply(session, "last", leader ? lastFromLeader(session) : lastFromAny(session), told);
     },
     range(session, { from, leader, limit }, told) {
       const options = { leader, ...(limit !== undefined && { limit }) };
-      tell(session, "range", store.range(session.token, from, options), told);
+      reply(session, "range", store.range(session.token, from, options), told);
     },
     traces(session, told) {
-      tell(session, "traces", store.traces(session.token), told);
+      reply(session, "traces", store.traces(session.token), told);
     },
     readPages(session, names, told) {
-      tell(session, "readPages", store.readPages(session.token, names), told);
+      reply(session, "readPages", store.readPages(session.token, names), told);
     },
     writePages(session, pages, told) {
-      tell(session, "writePages", store.writePages(session.token, pages), told);
+      reply(session, "writePages", store.writePages(session.token, pages), told);
     },
     mark: (session, mark, isUrgent) => marks.note(session, mark, isUrgent),
     trim(session, below) {
@@ -92,12 +92,12 @@ export function createStorePort(parts: StoreParts): StorePort {
   };
 }
 
-type Tell = <T>(session: Session, what: string, answer: Promise<T>, told: Resolver<T>) => void;
+type Reply = <T>(session: Session, what: string, answer: Promise<T>, told: Resolver<T>) => void;
 type Unwatched = (session: Session, work: Promise<unknown>, left: string) => void;
 
 /** Each request ends, one way or the other. */
-const telling =
-  (log: Logger): Tell =>
+const replying =
+  (log: Logger): Reply =>
   ({ name }, what, answer, told) => {
     answer.then(told.answered, (err: unknown) => {
       log.warn({ err, session: name, what }, "the store did not answer");
@@ -114,14 +114,14 @@ const watching =
 
 /** Bells and dead letters. */
 function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring" | "unring" | "bury"> {
-  const [tell, unwatched] = [telling(log), watching(log)];
+  const [reply, unwatched] = [replying(log), watching(log)];
   return {
     ring(session, bell, { answered, rejected, failed }) {
       const told = (rung: number | { readonly refusal: string }): void => {
         if (typeof rung === "number") answered(rung);
         else rejected(rung.refusal);
       };
-      tell(session, "ring", bells.ring({ ...session, ...bell }), { answered: told, failed });
+      reply(session, "ring", bells.ring({ ...session, ...bell }), { answered: told, failed });
     },
     unring(session, seq) {
       unwatched(session, bells.silence(session.token, seq), "the bell of a session that sleeps stays");

@@ -222,7 +222,7 @@ export function abandon(pass: Pass, call: number, why: AbandonReason): void {
   }
   // a deadline is answered now, or, where the worker can tell that the call did not begin, in a moment. A
   // caller who has gone needs no answer, and the job's end gives it one; until then others may still join
-  if (work.stage === "queued" || (why === "deadline" && !willTell(lane, work, call))) {
+  if (work.stage === "queued" || (why === "deadline" && !willAnswer(lane, work, call))) {
     work.waiters = work.waiters.filter((waiter) => waiter.number !== call);
     lane.calls.delete(call);
     failCall(pass, call, left(why, work.starts === 0 ? "none" : "perhaps"));
@@ -245,7 +245,7 @@ export function abandon(pass: Pass, call: number, why: AbandonReason): void {
 }
 
 /** Whether the worker, once nobody waits for the work any more, will say that it did not begin. */
-const willTell = ({ activation }: Lane, work: Work, last: number): boolean =>
+const willAnswer = ({ activation }: Lane, work: Work, last: number): boolean =>
   activation !== undefined &&
   waitsInWorker(activation.turns, work) &&
   work.waiters.every(({ number }) => number === last || work.gone?.has(number));

@@ -204,7 +204,7 @@ export function ready(fold: Fold, cut: Cut, table: readonly PageEntry[]): void {
 }
 
 /** Pages may be half written: they are written again under new names. */
-export function writeAgainAt(fold: Fold, retryAtMs: number): void {
+export function retryWriteAt(fold: Fold, retryAtMs: number): void {
   if (fold.making.stage === "writing") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
 }
 

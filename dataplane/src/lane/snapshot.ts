@@ -13,10 +13,10 @@ import {
   planTrim,
   ready,
   retire,
+  retryWriteAt,
   type TrimPlan,
   takeCut,
   write,
-  writeAgainAt,
 } from "./fold.ts";
 import { type Activation, isQuiet, type Lane, type Pass, type Slice, type StoreReply } from "./lane.ts";
 import type { FoldRecord } from "./record.ts";
@@ -29,7 +29,7 @@ import type { LaneEvent } from "./types.ts";
 export const snapshot: Slice = {
   advance,
   replied,
-  disconnected: ({ fold }, { monotonicMs }) => writeAgainAt(fold, monotonicMs),
+  disconnected: ({ fold }, { monotonicMs }) => retryWriteAt(fold, monotonicMs),
 };
 
 function advance(pass: Pass, activation: Activation): void {
@@ -78,7 +78,7 @@ function replied({ world, out }: Pass, { fold }: Activation, event: StoreReply):
     ready(fold, making.cut, making.table);
   } else if (event.type === "store_failed") {
     const atMs = world.monotonicMs + wakeRetryMs;
-    writeAgainAt(fold, atMs);
+    retryWriteAt(fold, atMs);
     out.push({ type: "timer", timer: "fold", atMs });
   }
   return true;

@@ -86,7 +86,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "outbox":
     case "recall":
     case "answerStep":
-      return tellWorker(ports, effect);
+      return sendToWorker(ports, effect);
     case "identify":
       return identify(at, effect);
     case "ask":
@@ -148,7 +148,7 @@ function reply(at: Performing, hosted: Hosted, { call, answer, uid, n }: Of<"rep
 }
 
 /** What concerns nobody but the activation. */
-function tellWorker(
+function sendToWorker(
   { worker }: Ports,
   effect: Of<"cancel" | "cut" | "outbox" | "recall" | "answerStep">,
 ): void {

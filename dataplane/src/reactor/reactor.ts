@@ -65,7 +65,7 @@ export class Reactor {
   /** Passes at work: one lane's may answer what another one waits for. */
   #passes = 0;
   /** What became of letters meanwhile. */
-  readonly #told: (() => void)[] = [];
+  readonly #reports: (() => void)[] = [];
   /** Told when nothing is in memory any more; there from the beginning of a drain. */
   #drained: (() => void) | undefined;
   /** What every call is told. */
@@ -81,7 +81,7 @@ export class Reactor {
       hint,
       calls: createCalls(timers, (call, isLast) => this.#late(call, isLast)),
       waits: new Waits((token) => this.#hosted.get(token)),
-      alone: new Alone((act) => this.#told.push(act)),
+      alone: new Alone((act) => this.#reports.push(act)),
       opened: new Map(),
       owned: new Set(),
       leaving: [],
@@ -364,7 +364,7 @@ export class Reactor {
       this.#passes -= 1; // also of a thread that says what cannot be: the node goes on
     }
     if (this.#passes > 0) return;
-    for (let tell = this.#told.shift(); tell !== undefined; tell = this.#told.shift()) tell();
+    for (let report = this.#reports.shift(); report !== undefined; report = this.#reports.shift()) report();
   }
 
   #forgetIdle(hosted: Hosted): void {
@@ -398,26 +398,26 @@ export class Reactor {
     const nowMs = timers.nowMs();
     const limitMs = "failure" in agent ? 0 : turnLimitOf({ agent }, letter).ms;
     const untilMs = nowMs + limitMs + letterQueueMs;
-    const tell = (answer: Answer, isNobodyThere = false): void => {
+    const report = (answer: Answer, isNobodyThere = false): void => {
       const failure = answer.ok ? undefined : answer.failure;
       const told = (): void => {
         const hosted = this.#hosted.get(from.token);
         const event = { type: "delivered", activation, n: letter.n, failure, isNobodyThere } as const;
         if (hosted !== undefined) this.#feed(hosted, event);
       };
-      if (this.#passes > 0) this.#told.push(told);
+      if (this.#passes > 0) this.#reports.push(told);
       else told();
     };
-    if (this.#drained !== undefined) return tell(closing());
-    if ("failure" in agent) return tell(agent, agent.failure.reason === "agent_not_found");
+    if (this.#drained !== undefined) return report(closing());
+    if ("failure" in agent) return report(agent, agent.failure.reason === "agent_not_found");
     const refusal = isGivenUp ? undefined : letterRefusal(agent, letter.method);
-    if (refusal !== undefined) return tell(refusal);
+    if (refusal !== undefined) return report(refusal);
     const number = world.unique();
     const what = { letter, isGivenUp, isSuspect, name, source, sender: `${sender}/${key}` };
     const call = callOf(what, number, untilMs);
     const full = queueFull(this.#hosted.get(call.token));
-    if (full !== undefined) return tell(full);
-    const live = this.#performing.calls.add(call, (answer) => tell(answer));
+    if (full !== undefined) return report(full);
+    const live = this.#performing.calls.add(call, (answer) => report(answer));
     if (live !== undefined) this.#deliver(live);
   }
 }

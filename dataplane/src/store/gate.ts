@@ -14,7 +14,7 @@ export interface GateBounds {
 export function openGate({ insideMax, waitingMax }: GateBounds): Gate {
   const waiting = new BoundedQueue<() => void>(waitingMax);
   let inside = 0;
-  const enter = async (): Promise<void> => {
+  const acquire = async (): Promise<void> => {
     if (inside < insideMax) {
       inside += 1;
       return;
@@ -23,17 +23,17 @@ export function openGate({ insideMax, waitingMax }: GateBounds): Gate {
     if (!waiting.push(resolve)) throw new StoreError(`requestsMax ${waitingMax} requests wait already`);
     await promise;
   };
-  const leave = (): void => {
+  const release = (): void => {
     const next = waiting.shift();
     if (next === undefined) inside -= 1;
     else next(); // its place is the one that is left
   };
   return async (work) => {
-    await enter();
+    await acquire();
     try {
       return await work();
     } finally {
-      leave();
+      release();
     }
   };
 }

@@ -63,7 +63,7 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
    */
   let sent = 0;
   let counted = 0;
-  let sentAtLook = 0;
+  let sentBefore = 0;
   let wasFull = false;
   let hasFailed = false;
 
@@ -81,12 +81,12 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
     return `it holds ${held} of ${bytesMax} ${what}, and the last ${reserve} are kept for leases; ${next}`;
   };
 
-  async function look(): Promise<void> {
+  async function measure(): Promise<void> {
     const sentNow = sent;
     try {
       usage = await usageOf(requests, () => roomOf(options));
-      counted = sentAtLook;
-      sentAtLook = sentNow;
+      counted = sentBefore;
+      sentBefore = sentNow;
       hasFailed = false;
     } catch (error) {
       // a store that is away is everybody's news
@@ -99,10 +99,10 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
   }
 
   // one at a time: the answer of a later one may come first
-  let looking: Promise<void> | undefined;
+  let measuring: Promise<void> | undefined;
   const work = (): void => {
-    looking ??= look().finally(() => {
-      looking = undefined;
+    measuring ??= measure().finally(() => {
+      measuring = undefined;
     });
   };
   const ticking = setInterval(work, askEveryMs);
@@ -114,7 +114,7 @@ export function openStoreRoom(options: StoreRoomOptions): StoreRoom {
       }),
     async [Symbol.asyncDispose]() {
       clearInterval(ticking);
-      await looking;
+      await measuring;
     },
   };
 }

@@ -28,7 +28,7 @@ export interface StreamsOptions {
   readonly log: Logger;
 }
 
-const lookEveryMs = 200;
+const retryMs = 200;
 /** A store of some size takes a second or two to open. */
 const triesBeforeWarning = 25;
 const notFound = 10059;
@@ -36,12 +36,12 @@ const notFound = 10059;
 /** Resolves when all streams are there. @throws IncompatibleStreamError, UnsupportedStoreError, StoreError */
 export async function openStreams(options: StreamsOptions): Promise<Streams> {
   const { requests, replicas, log } = options;
-  tellLost(log, (await createStreams(requests, replicas)).lost);
+  logLost(log, (await createStreams(requests, replicas)).lost);
   const [firstLog, firstMarks] = await Promise.all([
     birthOf(requests, logStream(0)),
     birthOf(requests, marksStream(0)),
   ]);
-  return new LookedAtStreams(options, { log: firstLog, marks: firstMarks });
+  return new WatchedStreams(options, { log: firstLog, marks: firstMarks });
 }
 
 interface Births {
@@ -49,7 +49,7 @@ interface Births {
   readonly marks: string | undefined;
 }
 
-class LookedAtStreams implements Streams {
+class WatchedStreams implements Streams {
   readonly #options: StreamsOptions;
   readonly #first: Births;
   readonly #listeners = new Set<(event: StreamsEvent) => void>();
@@ -99,14 +99,14 @@ class LookedAtStreams implements Streams {
       life,
       async () => (await birthOf(requests, logStream(0))) === this.#first.log,
     );
-    if (isSame === true) this.#enter(life);
+    if (isSame === true) this.#arrive(life);
     const made = await this.#until(life, async () => (await createStreams(requests, replicas)).made);
     if (made === undefined) return;
-    tellLost(log, made);
+    logLost(log, made);
     if (isSame === true) return;
     const marks = await this.#until(life, async () => (await birthOf(requests, marksStream(0))) ?? "");
     if (marks !== undefined && marks !== this.#first.marks) this.#replace(life);
-    if (marks !== undefined) this.#enter(life);
+    if (marks !== undefined) this.#arrive(life);
   }
 
   #replace(life: number): void {
@@ -115,7 +115,7 @@ class LookedAtStreams implements Streams {
     this.#emit({ type: "replaced" });
   }
 
-  #enter(life: number): void {
+  #arrive(life: number): void {
     if (life !== this.#life) return;
     this.#isThere = true;
     this.#emit({ type: "there" });
@@ -132,7 +132,7 @@ class LookedAtStreams implements Streams {
             { err },
             "whether the store still has its streams is not known; asking again",
           );
-        await delay(lookEveryMs, undefined, { ref: false });
+        await delay(retryMs, undefined, { ref: false });
       }
     }
     return undefined;
@@ -140,7 +140,7 @@ class LookedAtStreams implements Streams {
 }
 
 /** Without the marks, what was lost before now cannot be told from what was never written. */
-function tellLost(log: Logger, streams: readonly string[]): void {
+function logLost(log: Logger, streams: readonly string[]): void {
   for (const stream of streams) log.error({ stream }, lostStream(stream));
 }
 

@@ -32,7 +32,7 @@ export interface NodeParts {
 /** Between two looks for sessions whose `idle` is over: they sleep so much later at most. */
 const idleSweepMs = 1_000;
 /** Until a session is woken again that did not do what its bell is for. */
-const bellAgainMs = 2_000;
+const bellRetryMs = 2_000;
 const deliverMsMax = 30_000;
 const birthBytes = 16;
 
@@ -70,7 +70,7 @@ export class Node {
           program,
           store,
           wallMs: world.now,
-          rung: () => this.#lookSoon(),
+          rung: () => this.#checkBellsSoon(),
         }),
         callers: { check: (call, _grant, done) => done(call), threadEnded: () => undefined },
         mesh: this.#meshPort(),
@@ -83,7 +83,7 @@ export class Node {
     this.#inbox = new Inbox({ numbers, refusal: fail("draining", "the node is not open") });
     this.#inbox.open(this.#reactor);
     program.start();
-    this.#lookSoon();
+    this.#checkBellsSoon();
   }
 
   /** Does something in this life, soon. */
@@ -150,7 +150,7 @@ export class Node {
       },
       owned: () => this.#sweepIdle(),
       // what it is to do later is in its bell
-      released: () => this.#lookSoon(),
+      released: () => this.#checkBellsSoon(),
       report: ({ name: { agent, key } }, incident, message) =>
         this.#parts.log.say("error", inTest(message), { incident }, { agent, key }),
     };
@@ -170,12 +170,12 @@ export class Node {
     });
   }
 
-  #lookSoon(): void {
-    this.soon(() => this.#lookForBells());
+  #checkBellsSoon(): void {
+    this.soon(() => this.#checkBells());
   }
 
   /** A real node looks again and again; here everybody looks who changes something. */
-  #lookForBells(): void {
+  #checkBells(): void {
     const { store, world } = this.#parts;
     this.#disarmBells();
     let nextMs = Number.POSITIVE_INFINITY;
@@ -186,8 +186,7 @@ export class Node {
       if (inMs <= 0) void this.#answerBell(lane, bell.seq);
       else nextMs = Math.min(nextMs, inMs);
     }
-    if (nextMs < Number.POSITIVE_INFINITY)
-      this.#disarmBells = this.#after(nextMs, () => this.#lookForBells());
+    if (nextMs < Number.POSITIVE_INFINITY) this.#disarmBells = this.#after(nextMs, () => this.#checkBells());
   }
 
   /** A bell that is rung meanwhile lies at a higher place, and stays. */
@@ -200,7 +199,7 @@ export class Node {
     const told = await this.#inbox.order("deliver", name, untilMs, undefined);
     this.#waking.delete(token);
     if (told.ok) lane.unring(seq);
-    else this.#after(bellAgainMs, () => this.#lookForBells());
+    else this.#after(bellRetryMs, () => this.#checkBells());
   }
 }
 

@@ -22,7 +22,7 @@ export function createStorePort({ clockwork, program, store, wallMs, rung }: Sto
       const value = act();
       program.deliver(0, () => answered(value));
     });
-  const tell = <T>({ answered }: Resolver<T>, act: () => T): void => ask(act, answered);
+  const reply = <T>({ answered }: Resolver<T>, act: () => T): void => ask(act, answered);
   const does = (act: () => void): void => clockwork.after(0, act);
   return {
     append(session, record, { accepted, refused }) {
@@ -32,19 +32,19 @@ export function createStorePort({ clockwork, program, store, wallMs, rung }: Sto
       );
     },
     last: (session, _leader, told) =>
-      tell(told, () => ({ record: store.of(session).last, mark: store.of(session).mark })),
+      reply(told, () => ({ record: store.of(session).last, mark: store.of(session).mark })),
     range: (session, { from, limit }, told) =>
-      tell(told, () =>
+      reply(told, () =>
         store
           .of(session)
           .rows.filter(({ seq }) => seq >= from)
           .slice(0, limit),
       ),
-    traces: (session, told) => tell(told, () => (store.of(session).rows.length > 0 ? "records" : "nothing")),
+    traces: (session, told) => reply(told, () => (store.of(session).rows.length > 0 ? "records" : "nothing")),
     readPages: (session, names, told) =>
-      tell(told, () => names.map((name) => store.of(session).pages.get(pageText(name)))),
+      reply(told, () => names.map((name) => store.of(session).pages.get(pageText(name)))),
     writePages: (session, pages, told) =>
-      tell(told, () => {
+      reply(told, () => {
         for (const { name, bytes } of pages) store.of(session).pages.set(pageText(name), bytes);
       }),
     mark: (session, mark) => does(() => store.of(session).note(mark)),
@@ -64,7 +64,7 @@ export function createStorePort({ clockwork, program, store, wallMs, rung }: Sto
         },
       ),
     unring: (session, seq) => does(() => store.of(session).unring(seq)),
-    bury: (session, dead, told) => tell(told, () => store.bury(session, dead)),
+    bury: (session, dead, told) => reply(told, () => store.bury(session, dead)),
     writeName: () => undefined,
   };
 }

@@ -111,7 +111,7 @@ export class Threads {
       }
       const { turnMsMax } = message;
       const ofAgent = {
-        handlers: telling(handlersOf(agent), threw),
+        handlers: reporting(handlersOf(agent), threw),
         workflows: workflowsOf(agent),
         turnMsMax,
       };
@@ -125,19 +125,19 @@ export class Threads {
 }
 
 /** Proxies: how many parameters a handler has says whether it takes an input. */
-function telling(handlers: ReadonlyMap<string, Handler>, threw: Threw): ReadonlyMap<string, Handler> {
+function reporting(handlers: ReadonlyMap<string, Handler>, threw: Threw): ReadonlyMap<string, Handler> {
   const apply = (run: Handler["run"], self: unknown, args: Parameters<Handler["run"]>): unknown => {
     const request = currentOrigin()?.request;
-    const tell = (error: unknown): void => {
+    const report = (error: unknown): void => {
       // one that is thrown on purpose comes to the caller as it is
       if (request !== undefined && !VodaError.is(error)) threw(request, error);
     };
     try {
       const result: unknown = Reflect.apply(run, self, args);
-      if (result instanceof Promise) result.catch(tell);
+      if (result instanceof Promise) result.catch(report);
       return result;
     } catch (error) {
-      tell(error);
+      report(error);
       throw error;
     }
   };

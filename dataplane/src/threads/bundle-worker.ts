@@ -203,7 +203,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     const { heapMib } = this.#options;
     if (externalMib > heapMib)
       this.#end(life, `${externalMib} MiB outside of its heap exceed heapMib ${heapMib}`);
-    else if (life.missed >= missedBeatsMax) void this.#lookAtHeld(life);
+    else if (life.missed >= missedBeatsMax) void this.#judgeHeld(life);
     else life.holder = undefined;
   }
 
@@ -354,7 +354,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (message !== "") this.#log[level]({ agent: this.#agents }, message);
   }
 
-  async #lookAtHeld(life: Life): Promise<void> {
+  async #judgeHeld(life: Life): Promise<void> {
     const { thread, begun } = life;
     if (thread === undefined) return;
     if (life.holder === undefined) {
@@ -411,7 +411,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     life.loaded.reject(new Error(why));
     this.#deaths = performance.now() - life.startedMs >= wellMs ? 1 : this.#deaths + 1;
     const delayMs = restartDelayMs(this.#deaths);
-    const facts = { agent: this.#agents, code, sessions: this.#seats.size, againInMs: delayMs };
+    const facts = { agent: this.#agents, code, sessions: this.#seats.size, retryInMs: delayMs };
     if (this.#hasLoaded) this.#log.error(facts, `the thread ended: ${why}`);
     if (delayMs > waitMsMax || !life.isLoaded)
       this.#refusal = fail("worker_lost", `the code of ${this.#agents} does not run: ${why}`, {

@@ -106,7 +106,7 @@ class WorkerSet implements Workers {
     const before = this.#deployed.get(id)?.worker;
     this.#deployed.set(id, { agent, worker });
     this.#refusals.delete(id);
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
     if (before !== undefined && before !== worker) void this.#retire(before);
   }
 
@@ -136,18 +136,18 @@ class WorkerSet implements Workers {
           this.#deployed.get(idOf(namespace, name))?.agent.revision !== revision,
       );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const look = (): void => {
+    const recheck = (): void => {
       if (missing() === undefined) resolve();
     };
     const timer = setTimeout(() => {
       reject(new Error(`agent ${missing()?.name} does not run in its new revision yet`));
     }, bundleLoadMsMax);
-    this.#waiting.add(look);
+    this.#waiting.add(recheck);
     try {
-      look();
+      recheck();
       await promise;
     } finally {
-      this.#waiting.delete(look);
+      this.#waiting.delete(recheck);
       clearTimeout(timer);
     }
   }

@@ -129,7 +129,7 @@ test("every bound is refused with a reason, and what was before stays", () => {
   );
   const large = "x".repeat(stepBytesMax);
   assert.equal(
-    reasonOf(() => turn((book) => book.enter("w0", { step: ".s", result: large }))),
+    reasonOf(() => turn((book) => book.append("w0", { step: ".s", result: large }))),
     "too_large",
   );
   assert.equal(
@@ -142,9 +142,9 @@ test("every bound is refused with a reason, and what was before stays", () => {
     reasonOf(() => turn((book) => book.signal({ id: "w0", signal: "s", data: 1 }))),
     "workflows_full",
   );
-  for (let at = 0; at < workflowStepsMax; at += 1) turn((book) => book.enter("w1", { step: `.${at}` }));
+  for (let at = 0; at < workflowStepsMax; at += 1) turn((book) => book.append("w1", { step: `.${at}` }));
   assert.equal(
-    reasonOf(() => turn((book) => book.enter("w1", { step: ".more" }))),
+    reasonOf(() => turn((book) => book.append("w1", { step: ".more" }))),
     "too_large",
   );
   assert.equal(
@@ -152,7 +152,7 @@ test("every bound is refused with a reason, and what was before stays", () => {
     "too_large",
   );
   turn((book) => book.cancel("w1"));
-  turn((book) => book.enter("w1", { step: "-0" })); // what is undone comes to its end
+  turn((book) => book.append("w1", { step: "-0" })); // what is undone comes to its end
   assert.equal(
     reasonOf(() => turn((book) => book.signal({ id: "none", signal: "s", data: 1 }))),
     "workflow_not_found",
@@ -171,18 +171,18 @@ test("what has ended makes room, the oldest first, and journals go with their wo
   const { bytes } = totals();
   assert.ok(bytes <= workflowBytesMax && bytes > workflowBytesMax - 2 * stepBytesMax);
   turn(start("live"));
-  for (let at = 0; at < 3; at += 1) turn((book) => book.enter("live", { step: `.${at}`, result }));
+  for (let at = 0; at < 3; at += 1) turn((book) => book.append("live", { step: `.${at}`, result }));
   assert.equal(
     reasonOf(() => turn((book) => book.status("w0"))),
     "workflow_not_found",
   );
   assert.equal(turn((book) => book.status(`w${fit - 1}`)).phase, "done");
-  for (let at = 3; at < fit - 1; at += 1) turn((book) => book.enter("live", { step: `.${at}`, result }));
+  for (let at = 3; at < fit - 1; at += 1) turn((book) => book.append("live", { step: `.${at}`, result }));
   assert.equal(
     reasonOf(() =>
       turn((book) => {
-        book.enter("live", { step: ".a", result });
-        book.enter("live", { step: ".b", result });
+        book.append("live", { step: ".a", result });
+        book.append("live", { step: ".b", result });
       }),
     ),
     "workflows_full",
@@ -205,7 +205,7 @@ test("a body that is begun again and again without a step fails, and one that ge
   const { turn } = session();
   turn(start("a"));
   for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
-  turn((book) => book.enter("a", { step: ".s" }));
+  turn((book) => book.append("a", { step: ".s" }));
   for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
   assert.equal(
     turn((book) => book.begin("a")),
@@ -226,7 +226,7 @@ test("a workflow whose name is gone waits, is looked for, and ends when it is ca
   );
   assert.deepEqual([...timers.keys()], ["_workflows laid"]);
   timers.clear();
-  turn((book) => book.lookAgain());
+  turn((book) => book.awaitRevision());
   assert.deepEqual([...timers.keys()], ["_workflows laid"]);
   names[0] = "job";
   assert.deepEqual(

@@ -27,7 +27,7 @@ import {
 } from "./workflow-rows.ts";
 
 /** When a timer of the session is due. */
-export type TimerDue =
+export type WaitDue =
   | { readonly type: "in" | "at" | "every"; readonly ms: number }
   | { readonly type: "never" };
 
@@ -41,7 +41,7 @@ export interface BookParts {
   readonly uuid: () => string;
   readonly seed: () => string;
   /** Sets a timer of the session that calls `what`, or takes it back. */
-  readonly timer: (id: string, due: TimerDue, what: Alarm | undefined) => void;
+  readonly timer: (id: string, due: WaitDue, what: Alarm | undefined) => void;
 }
 
 /** What timers of workflows say. */
@@ -49,7 +49,7 @@ export type Alarm = { readonly due: readonly [id: string, step: string] } | { re
 
 /** What the memory of the session must hear of once the turn is committed. */
 export type Happened =
-  | { readonly type: "begun"; readonly id: string; readonly isAgain: boolean }
+  | { readonly type: "begun"; readonly id: string; readonly isRerun: boolean }
   | { readonly type: "entered"; readonly id: string; readonly place: number; readonly entry: Entry }
   | { readonly type: "undoing"; readonly id: string; readonly undoing: Undoing };
 
@@ -107,7 +107,7 @@ export class Book {
       kept: [],
       bytes,
     });
-    this.happened.push({ type: "begun", id, isAgain: false });
+    this.happened.push({ type: "begun", id, isRerun: false });
     return id;
   }
 
@@ -171,7 +171,7 @@ export class Book {
   }
 
   /** Somebody looks again for a revision that has those that none had. */
-  lookAgain(): void {
+  awaitRevision(): void {
     const names = this.#parts.workflows;
     const isHere = this.#rows.totals.live > 0;
     if (isHere && Array.from(this.#rows.all()).some(([, row]) => isLaid(row) && !names.has(row.workflow)))
@@ -179,7 +179,7 @@ export class Book {
   }
 
   /** @throws VodaError when it has ended */
-  look(id: string): void {
+  requireLive(id: string): void {
     this.#live(id);
   }
 
@@ -217,17 +217,17 @@ export class Book {
   }
 
   /** A step is done. Returns its place. @throws VodaError */
-  enter(id: string, entry: Entry): number {
+  append(id: string, entry: Entry): number {
     const row = this.#live(id);
     const bytes = this.#sizeOf(`the result of step ${shown(entry.step.slice(1))}`, entry.result);
     // what is being undone must come to its end
     if (row.undoing === undefined) refuseMore(id, row);
     this.#need(bytes);
-    return this.#enter(id, row, entry, bytes);
+    return this.#append(id, row, entry, bytes);
   }
 
   /** It waits, unless the signal is there already. @throws VodaError */
-  wait(id: string, step: string, { signal, due }: { signal?: string; due?: TimerDue }): void {
+  wait(id: string, step: string, { signal, due }: { signal?: string; due?: WaitDue }): void {
     const row = this.#live(id);
     if (row.undoing !== undefined) return;
     refuseMore(id, row);
@@ -293,7 +293,7 @@ export class Book {
   }
 
   /** With an entry there is progress: beginnings count anew. */
-  #enter(id: string, row: Row, entry: Entry, bytes: number): number {
+  #append(id: string, row: Row, entry: Entry, bytes: number): number {
     const place = row.entries;
     this.#rows.putEntry(id, place, entry);
     this.#put(id, { ...row, phase: "running", entries: place + 1, starts: 0, bytes: row.bytes + bytes });
@@ -305,7 +305,7 @@ export class Book {
     this.#disarm(row, wait);
     const entry: Entry = { step: wait.step, ...(data !== undefined && { result: data }) };
     const waits = row.waits.filter(({ step }) => step !== wait.step);
-    const place = this.#enter(id, { ...row, waits }, entry, bytesOfJson(data));
+    const place = this.#append(id, { ...row, waits }, entry, bytesOfJson(data));
     this.happened.push({ type: "entered", id, place, entry });
   }
 

@@ -18,7 +18,7 @@ import { stepBytesMax } from "../call/index.ts";
 import { perform, resultOf } from "./attempts.ts";
 import { TurnDraws } from "./draws.ts";
 import { currentStep, enterOrigin, type Origin } from "./origin.ts";
-import type { Book, Loaded, TimerDue } from "./workflow-book.ts";
+import type { Book, Loaded, WaitDue } from "./workflow-book.ts";
 import { Replay } from "./workflow-replay.ts";
 import {
   bytesOfJson,
@@ -69,7 +69,7 @@ type Change = (state: object, ctx: object) => unknown;
 /** What the body waits for. */
 interface Waiting {
   readonly signal?: string;
-  readonly due?: TimerDue;
+  readonly due?: WaitDue;
   isNoted: boolean;
   readonly resolve: (result: Json | undefined) => void;
   readonly reject: (error: unknown) => void;
@@ -107,7 +107,7 @@ export class WorkflowRun {
   /** It is to come to that end, once all is undone. */
   #undoing: Undoing | undefined;
   #loosePatience = (): void => undefined;
-  #isLooking = false;
+  #isSettling = false;
   #isParked = false;
   /** The body has returned, or thrown. */
   #hasEnded = false;
@@ -166,12 +166,12 @@ export class WorkflowRun {
   }
 
   /** What it waits for has come. */
-  entered({ step, result }: Entry): void {
+  appended({ step, result }: Entry): void {
     const waiting = this.#waiting.get(step);
     this.#waiting.delete(step);
     this.#isParked = false;
     waiting?.resolve(result);
-    this.#look();
+    this.#settleSoon();
   }
 
   /** It is cancelled: what it waits for rejects, what it does outside comes to its end. */
@@ -180,7 +180,7 @@ export class WorkflowRun {
     this.#undoing = undoing;
     this.#isParked = false;
     if (this.#replay.isWhole) this.#stop(undoing);
-    else this.#look();
+    else this.#settleSoon();
   }
 
   /** Steps reject from now on, but for those of the journal. */
@@ -203,7 +203,7 @@ export class WorkflowRun {
       const { promise, resolve } = Promise.withResolvers<void>();
       signal.addEventListener("abort", () => resolve(), { once: true });
       this.#working -= 1;
-      this.#look();
+      this.#settleSoon();
       await promise;
       this.#working += 1;
     }
@@ -237,7 +237,7 @@ export class WorkflowRun {
       run: (request, undo) => this.#step(own + request.name, () => this.#run(request, undo)),
       tx: (name, change, undo) => this.#step(own + name, () => this.#tx(name, change, undo)),
       sleep: async (name, due) => {
-        await this.#step(own + name, () => this.#wait(own + name, { due: due as TimerDue }));
+        await this.#step(own + name, () => this.#wait(own + name, { due: due as WaitDue }));
       },
       wait: (signal, timeoutMs) => {
         const count = (this.#waits.get(signal) ?? 0) + 1;
@@ -298,7 +298,7 @@ export class WorkflowRun {
   /** From here on `last` ends it after the attempt under way. */
   async #perform(request: RunRequest, step: string, isUndone: boolean, last = this.#stopped.signal) {
     if (last !== neverStopped) await this.#untilNew();
-    await this.#inTurn(() => this.#parts.turns.read((book) => book.look(this.id)));
+    await this.#inTurn(() => this.#parts.turns.read((book) => book.requireLive(this.id)));
     last.throwIfAborted();
     const { bytes, value } = await perform({
       origin: this.#parts.origin,
@@ -310,7 +310,7 @@ export class WorkflowRun {
       onRetry: (error, attempt, delayMs) => this.#retried(request, attempt, delayMs, error),
     });
     const result = resultOf(bytes) as Json | undefined;
-    const place = await this.#enter(step, result, isUndone);
+    const place = await this.#append(step, result, isUndone);
     return { value, place };
   }
 
@@ -322,9 +322,9 @@ export class WorkflowRun {
   }
 
   /** What was done outside is in the journal before the body hears of it. */
-  #enter(step: string, result: Json | undefined, isUndone: boolean): Promise<number> {
+  #append(step: string, result: Json | undefined, isUndone: boolean): Promise<number> {
     return this.#inTurn(() =>
-      this.#parts.turns.write((book) => book.enter(this.id, this.#entryOf(step, result, isUndone))),
+      this.#parts.turns.write((book) => book.append(this.id, this.#entryOf(step, result, isUndone))),
     );
   }
 
@@ -361,7 +361,7 @@ export class WorkflowRun {
         const changed = change(ctx.state, ctx);
         if (isThenable(changed)) throw asynchronous(step.slice(1));
         const result = keptJson("what the function returned", changed);
-        return { result, place: book.enter(this.id, this.#entryOf(step, result, isUndone)) };
+        return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };
       }),
     );
   }
@@ -382,7 +382,7 @@ export class WorkflowRun {
     });
     this.#working -= 1;
     try {
-      this.#look();
+      this.#settleSoon();
       return await promise;
     } finally {
       this.#working += 1;
@@ -392,7 +392,7 @@ export class WorkflowRun {
   #worked(): void {
     this.#working -= 1;
     for (const resolve of this.#onWorked.splice(0)) resolve();
-    this.#look();
+    this.#settleSoon();
   }
 
   /**
@@ -400,11 +400,11 @@ export class WorkflowRun {
    * beside steps nobody sees: parked meanwhile, it goes on all the same, and is wanted again with its next
    * step.
    */
-  #look(): void {
-    if (this.#isLooking || this.#isParked || this.#isEnding) return;
-    this.#isLooking = true;
+  #settleSoon(): void {
+    if (this.#isSettling || this.#isParked || this.#isEnding) return;
+    this.#isSettling = true;
     this.#parts.world.after(0, () => {
-      this.#isLooking = false;
+      this.#isSettling = false;
       if (this.#undoing !== undefined) {
         if (this.#working === 0 && !this.#stopped.signal.aborted) this.#stop(this.#undoing);
         return;
@@ -416,7 +416,7 @@ export class WorkflowRun {
   }
 
   /**
-   * What it waits for stands in the row, before it is parked. One that came meanwhile is told by `entered`,
+   * What it waits for stands in the row, before it is parked. One that came meanwhile is told by `appended`,
    * and then the body is looked at again.
    */
   async #note(isIdle: boolean): Promise<void> {

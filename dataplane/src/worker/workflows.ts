@@ -12,7 +12,7 @@ import {
   type BookParts,
   type Happened,
   type Loaded,
-  type TimerDue,
+  type WaitDue,
 } from "./workflow-book.ts";
 import type { WorkflowFault } from "./workflow-rows.ts";
 import { OwnTurnLost, type OwnTurns, type TurnContext, WorkflowRun } from "./workflow-run.ts";
@@ -40,7 +40,7 @@ export interface WorkflowsParts<T> {
 /** A timer of the session that calls a handler of its own, or takes that back. */
 export interface OwnTimer {
   readonly id: string;
-  readonly due: TimerDue;
+  readonly due: WaitDue;
   readonly method: string;
   readonly what: Alarm | undefined;
 }
@@ -127,8 +127,8 @@ export class Workflows<T extends object> {
     if (agent?.name !== name.agent || agent.key !== name.key) throw notForOthers();
     if (due !== undefined) book.due(...due);
     if (tick === true) {
-      for (const id of book.wanted()) this.#beginAgain(book, id);
-      book.lookAgain();
+      for (const id of book.wanted()) this.#rerun(book, id);
+      book.awaitRevision();
     }
     if (own === undefined) return;
     const act = life === this.#life ? this.#acts.get(own) : undefined;
@@ -138,8 +138,8 @@ export class Workflows<T extends object> {
   }
 
   /** Once the turn of the timer is committed. */
-  #beginAgain(book: Book, id: string): void {
-    if (!this.#runs.has(id)) book.happened.push({ type: "begun", id, isAgain: true });
+  #rerun(book: Book, id: string): void {
+    if (!this.#runs.has(id)) book.happened.push({ type: "begun", id, isRerun: true });
   }
 
   /** A journal that is being read may have been read before. */
@@ -148,8 +148,8 @@ export class Workflows<T extends object> {
     const run = this.#runs.get(id);
     if (run === undefined) {
       if (this.#runs.has(id)) this.#stale.add(id);
-      else void this.#begin(id, one.type === "begun" && one.isAgain);
-    } else if (one.type === "entered") run.entered(one.entry);
+      else void this.#begin(id, one.type === "begun" && one.isRerun);
+    } else if (one.type === "entered") run.appended(one.entry);
     else if (one.type === "undoing") run.undo(one.undoing);
   }
 

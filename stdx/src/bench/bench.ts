@@ -107,17 +107,17 @@ export function distinct<T extends string | number>(list: readonly T[], name: st
   return list;
 }
 
-const tellEveryMs = 2_000;
+const reportEveryMs = 2_000;
 
 /**
  * Tells how far a run is, now and then: the words are only made when it is time, and told when they are new.
  */
-export function teller(say: (line: string) => void): (words: () => string) => void {
+export function progressReporter(say: (line: string) => void): (words: () => string) => void {
   let toldMs = performance.now();
   let told = "";
   return (words) => {
     const nowMs = performance.now();
-    if (nowMs - toldMs < tellEveryMs) return;
+    if (nowMs - toldMs < reportEveryMs) return;
     toldMs = nowMs;
     const line = words();
     if (line !== told) say(line);

@@ -9,8 +9,8 @@ export {
   decimal,
   distinct,
   listOf,
+  progressReporter,
   seedsOf,
-  teller,
   text,
   whole,
 } from "./bench.ts";

@@ -183,13 +183,13 @@ export class Clients {
     const { random } = clockwork;
     const inMs = (): number => random.below(random.chance(0.5) ? 500 : plan.busyMs + calmTimersMs);
     for (let i = 0; i < count; i += 1) {
-      const isAgain = i % 3 === 2;
-      const timing = isAgain
+      const isRepeated = i % 3 === 2;
+      const timing = isRepeated
         ? ({ type: "every", ms: 700 + random.below(3_000) } as const)
         : ({ type: "in", ms: inMs() } as const);
       const of = this.#operations.length + 1;
-      this.#add(isAgain ? "every" : "later", 1, { ...timing, of });
-      if (isAgain || i % 3 === 1) this.#add("cancel", 1, { type: "never", ms: 0, of });
+      this.#add(isRepeated ? "every" : "later", 1, { ...timing, of });
+      if (isRepeated || i % 3 === 1) this.#add("cancel", 1, { type: "never", ms: 0, of });
     }
   }
 

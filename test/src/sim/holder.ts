@@ -51,7 +51,7 @@ export class Holder {
   }
 
   connected(): void {
-    if (this.#isEnded) this.#returnAgain();
+    if (this.#isEnded) this.#retryReturn();
     else this.#renew();
   }
 
@@ -106,10 +106,10 @@ export class Holder {
   #ended(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#returnAgain();
+    this.#retryReturn();
   }
 
-  #returnAgain(): void {
+  #retryReturn(): void {
     if (!this.#isEnded) return;
     const { index, clockwork, program, link, leases, changed } = this.#options;
     const before = this.#incarnation;
@@ -128,6 +128,6 @@ export class Holder {
         changed();
       });
     });
-    program.deliver(returnEveryMs, () => this.#returnAgain());
+    program.deliver(returnEveryMs, () => this.#retryReturn());
   }
 }

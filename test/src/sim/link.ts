@@ -10,8 +10,8 @@ export interface Link {
   readonly isUp: boolean;
   start(): void;
   crash(): void;
-  /** The connection breaks; it is made again after `againInMs`, or when the store is back. */
-  lose(againInMs: number): void;
+  /** The connection breaks; it is made again after `retryInMs`, or when the store is back. */
+  lose(retryInMs: number): void;
   /** A message that `act`s at the store, and whose answer may come back. */
   publish(act: (reply: LinkReply) => void, extraMs?: number): void;
 }
@@ -72,13 +72,13 @@ export function createLink({ plan, clockwork, program, store, changed }: LinkOpt
     crash() {
       isUp = false;
     },
-    lose(againInMs) {
+    lose(retryInMs) {
       program.deliver(random.below(30), () => {
-        if (!isUp || (againInMs === 0 && life === store.life)) return;
+        if (!isUp || (retryInMs === 0 && life === store.life)) return;
         isUp = false;
         clockwork.meet("a connection breaks");
         changed(false);
-        program.deliver(againInMs + reconnectMs, connect);
+        program.deliver(retryInMs + reconnectMs, connect);
       });
     },
     publish(act, extraMs = 0) {

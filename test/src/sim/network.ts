@@ -120,9 +120,9 @@ export class Network {
   #listen(one: Away): Told {
     const { plan, clockwork, program } = this.#options;
     const { generation } = program;
-    const back = (tell: () => void): void =>
+    const back = (report: () => void): void =>
       this.#send(() => {
-        if (program.generation === generation) program.deliver(0, () => this.#end(one, tell));
+        if (program.generation === generation) program.deliver(0, () => this.#end(one, report));
         else clockwork.meet("the answer of a passed call comes to a later life");
       });
     return {
@@ -149,7 +149,7 @@ export class Network {
   }
 
   /** Ends one that is away, once. */
-  #end(one: Away, tell: () => void): void {
-    if (this.#away.delete(one)) tell();
+  #end(one: Away, report: () => void): void {
+    if (this.#away.delete(one)) report();
   }
 }

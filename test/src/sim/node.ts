@@ -126,14 +126,14 @@ export class SimNode {
     this.#say("starts");
     this.holder.start();
     this.link.start();
-    if (this.#options.plan.sends + this.#options.plan.timers > 0) this.#lookForBells();
+    if (this.#options.plan.sends + this.#options.plan.timers > 0) this.#checkBells();
   }
 
   /** As the product's rounds: whoever finds the bell of a life that is gone has its session woken. */
-  #lookForBells(): void {
+  #checkBells(): void {
     const { clockwork, stores } = this.#options;
     const { program, link } = this;
-    program.deliver(1_000 + clockwork.random.below(1_000), () => this.#lookForBells());
+    program.deliver(1_000 + clockwork.random.below(1_000), () => this.#checkBells());
     for (const session of [mainSession, askedSession]) {
       const store = stores[isAsked(session.name) ? "asked" : "main"];
       link.publish((reply) => {

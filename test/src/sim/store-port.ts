@@ -28,7 +28,7 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
   const marksOf = marksOfStores(program, link);
   const dead = deadOf();
 
-  function tell<T>({ answered, failed }: Resolver<T>, act: () => T): void {
+  function request<T>({ answered, failed }: Resolver<T>, act: () => T): void {
     let isOver = false;
     const end = (settle: () => void): void => {
       if (isOver) return;
@@ -59,16 +59,16 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
       );
     },
     last: (session, leader, told) =>
-      tell(told, () => {
+      request(told, () => {
         const store = of(session);
         return { record: store.last(leader), mark: marksOf(store).higher(store.marks.mark) };
       }),
     range: (session, { from, leader, limit }, told) =>
-      tell(told, () => of(session).range(from, leader, limit)),
-    traces: (session, told) => tell(told, () => of(session).traces()),
-    readPages: (session, names, told) => tell(told, () => names.map((page) => of(session).readPage(page))),
+      request(told, () => of(session).range(from, leader, limit)),
+    traces: (session, told) => request(told, () => of(session).traces()),
+    readPages: (session, names, told) => request(told, () => names.map((page) => of(session).readPage(page))),
     writePages: (session, pages, told) =>
-      tell(told, () => {
+      request(told, () => {
         for (const page of pages) of(session).writePage(page.name, page.bytes);
       }),
     mark: (session, mark, isUrgent) => marksOf(of(session)).note(mark, isUrgent),
@@ -77,7 +77,7 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
         if (rung === "full") rejected("the store is full");
         else answered(rung);
       };
-      tell({ answered: told, failed }, () => of(session).ring(bell));
+      request({ answered: told, failed }, () => of(session).ring(bell));
     },
     unring: (session, seq) => link.publish(() => of(session).unring(seq)),
     bury(session, { letter }, { answered, failed }) {
@@ -87,7 +87,7 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
         note();
         answered(id);
       };
-      tell({ answered: told, failed }, () => of(session).bury(operation));
+      request({ answered: told, failed }, () => of(session).bury(operation));
     },
     forget: ({ name }) => dead.forget(name.key),
     writeName: () => undefined,

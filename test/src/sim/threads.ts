@@ -37,7 +37,7 @@ export class Threads {
   readonly #options: ThreadsOptions;
   readonly #workers = new Map<number, SimWorker>();
   /** Their handlers had begun in a worker of which the node heard that it was lost. */
-  readonly #neverAgain = new Set<number>();
+  readonly #onceOnly = new Set<number>();
   /** Activations that the node has not closed. */
   readonly #open = new Set<number>();
   readonly #calls = new Map<number, Call>();
@@ -87,7 +87,7 @@ export class Threads {
 
   start(): void {
     this.#workers.clear();
-    this.#neverAgain.clear();
+    this.#onceOnly.clear();
     this.#open.clear();
     this.#calls.clear();
     this.#steps.clear();
@@ -103,7 +103,7 @@ export class Threads {
       const due = (): void => {
         // one that was closed meanwhile, such as of a session that is fenced, says nothing any more
         const writers = [...begun].filter((call) => !this.#call(call).head.readonly);
-        if (this.#open.has(activation)) for (const call of writers) this.#neverAgain.add(call);
+        if (this.#open.has(activation)) for (const call of writers) this.#onceOnly.add(call);
         told(activation, begun);
       };
       this.#options.program.deliver(1, due, this.#fromWorker);
@@ -172,7 +172,7 @@ export class Threads {
     this.#calls.set(number, call);
     if (call.chain.length > 0 && call.head.id?.type !== "sent") this.#options.arrives(call);
     this.#send(activation, (worker) => {
-      if (this.#neverAgain.has(number))
+      if (this.#onceOnly.has(number))
         throw new Violation(`call ${number} begins again after its worker was lost`);
       worker.feed({ type: "run", call: call.head });
     });

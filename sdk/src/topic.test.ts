@@ -72,6 +72,33 @@ test("an agent that does not hear costs a dead letter, and its neighbours nothin
   assert.match(JSON.stringify(mesh.deadLetters), /agent deaf has no method .*on_news/);
 });
 
+test("what finds no room in the outbox goes on when there is some, however long that takes", async () => {
+  const gate = Promise.withResolvers<void>();
+  const full = agent("full", { heard: s.register("") }, { maxTurn: "1h", maxQueue: 1 })
+    .on(news, (ctx, message) => {
+      ctx.state.heard += String(message).slice(0, 1);
+    })
+    .handlers({ follow: (ctx) => ctx.send(news, "eu").subscribe(), fill: () => gate.promise });
+  await using mesh = await testMesh({ agents: [news, full] });
+  const all = names(130);
+  for (const name of all) await mesh.client.full(name).follow();
+  await mesh.settle();
+  const filled = all.flatMap((name) =>
+    [1, 2].map(() => mesh.client.full(name).$with({ timeout: "1h" }).fill()),
+  );
+  await mesh.settle();
+  const { publish } = mesh.client.news("eu");
+  const long = (first: number): string => String(first).padEnd(topicMessageBytesMax - 2, "x");
+  for (let n = 1; n <= 9; n += 1) assert.equal(await publish(long(n)), 130);
+  await mesh.advance("20m");
+  gate.resolve();
+  await Promise.all(filled);
+  await mesh.advance("1m");
+  assert.equal(mesh.state(news, "eu").backlogBytes, 0);
+  for (const name of all) assert.equal(mesh.state(full, name).heard, "123456789", name);
+  assert.deepEqual(mesh.deadLetters, []);
+});
+
 interface Title {
   readonly title: string;
 }

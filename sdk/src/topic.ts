@@ -14,16 +14,15 @@ import { type Published, subscriberOf, topicMark } from "./subscription.ts";
 
 /** Bytes of one message as JSON: a page of them, each with a key, fits into one turn (`turnBytesMax`). */
 export const topicMessageBytesMax = 15_000;
-/**
- * Bytes of the messages of one session that are not passed on yet: each is in its outbox up to twice, and a
- * page must fit in beside them (`outboxBytesMax`).
- */
+/** Bytes of the messages of one session that are not passed on yet, all in its state. */
 export const topicBacklogBytesMax = 262_144;
 /** What a message counts beside its body. */
 const headBytes = 512;
 /** Subscribers that one turn sends to. */
 const pageMax = 64;
 const retryAfter = 1_000;
+/** While something is not passed on, somebody looks: what stopped goes on then. */
+const look = { every: "1s", id: "topic" } as const;
 
 /** Options of a topic: those of its handler `publish`. */
 export type TopicOptions = Pick<HandlerOptions, "input" | "access" | "description">;
@@ -51,10 +50,33 @@ interface Page {
   readonly subscribers: readonly (readonly [key: string, since: number])[];
 }
 
+/** A message that is not passed on yet. */
+interface Waiting {
+  readonly message: Json;
+  readonly bytes: number;
+}
+
+/** How far the first of them is. */
+interface Place {
+  readonly page: number;
+  /** Subscribers of the page that it was sent to. */
+  readonly subscribers: number;
+  /** The page is to be sent, by a turn of its own. */
+  readonly isUnderWay: boolean;
+}
+const firstPlace: Place = { page: 0, subscribers: 0, isUnderWay: false };
+
 const fields = {
   /** Number of the last message. */
   published: s.register(0),
+  /** That of the last one that was passed on. */
+  passed: s.register(0),
+  /** By number: those between the two. */
+  backlog: s.map<Waiting>(),
   backlogBytes: s.register(0),
+  place: s.register<Place>(firstPlace),
+  /** Steps of an earlier run do nothing: one that was given up may be sent again at any time. */
+  run: s.register(0),
   /** By number, as densely as may be. */
   pages: s.map<Page>(),
   /** By `agent/key`: the number of the page. */
@@ -62,19 +84,18 @@ const fields = {
 };
 type TopicCtx = Ctx<typeof fields>;
 
-/** On its way to the subscribers. */
+/** A message on its way to one page. */
 interface Passing {
   readonly n: number;
   readonly message: Json;
-  readonly bytes: number;
-  /** The page that is next. */
   readonly page: number;
 }
 
 /** What a session of a topic sends to itself: it takes that in its order. */
 interface Steps {
-  readonly pass: (ctx: never, passing: Passing) => void;
+  readonly step: (ctx: never, run: number) => void;
   readonly page: (ctx: never, passing: Passing) => void;
+  readonly look: (ctx: never) => void;
 }
 
 /** `topic` */
@@ -117,7 +138,11 @@ export const topic = ((name: string, options: TopicOptions = {}): unknown => {
     )
     .handler("subscribe", internal, subscribe)
     .handler("unsubscribe", internal, unsubscribe)
-    .handler("pass", internal, (ctx, passing: Passing) => pass(ctx, self, passing))
+    .handler("step", internal, (ctx, run: number) => run === ctx.state.run && pass(ctx, self))
+    .handler("look", internal, (ctx) => {
+      ctx.state.run += 1;
+      pass(ctx, self);
+    })
     .handler("page", internal, (ctx, passing: Passing) => sendPage(ctx, method, passing));
   return Object.freeze({ name, [agentParts]: made[agentParts], [topicMark]: true });
 }) as TopicFunction;
@@ -139,31 +164,84 @@ function publish(ctx: TopicCtx, self: CalledAgent<Steps>, message: Json): number
       "queue_full",
       `${state.backlogBytes} bytes of messages are not passed on yet, with topicBacklogBytesMax ${topicBacklogBytesMax}`,
     );
+  if (state.published === state.passed) {
+    ctx.send(self, ctx.key).step(state.run);
+    ctx.schedule(self, ctx.key, look).look();
+  }
   state.published += 1;
   state.backlogBytes += bytes;
-  ctx.send(self, ctx.key).pass({ n: state.published, message, bytes, page: 0 });
+  state.backlog.set(String(state.published), { message, bytes });
   return state.places.size;
 }
 
-/** A page that fails for good takes no other one with it: it is a message of its own. */
-function pass(ctx: TopicCtx, self: CalledAgent<Steps>, passing: Passing): void {
+/**
+ * The first message goes on to its next page. A page that fails for good takes no other one with it: it is a
+ * message of its own. What has no room in the outbox goes on with the next look.
+ */
+function pass(ctx: TopicCtx, self: CalledAgent<Steps>): void {
   const { state, key } = ctx;
-  const page = pageFrom(state.pages, passing.page);
-  if (page === undefined) {
-    state.backlogBytes -= passing.bytes;
-    return;
-  }
-  ctx.send(self, key).page({ ...passing, page });
-  ctx.send(self, key).pass({ ...passing, page: page + 1 });
+  const { page, isUnderWay } = state.place;
+  // its turn has come to nothing
+  if (isUnderWay) state.place = { ...firstPlace, page: page + 1 };
+  const next = nextPage(ctx);
+  if (next === undefined) return;
+  whileRoom(() => {
+    ctx.send(self, key).page(next);
+    state.place = { ...state.place, page: next.page, isUnderWay: true };
+    ctx.send(self, key).step(state.run);
+  });
 }
 
+/** `undefined`: all is passed on. */
+function nextPage(ctx: TopicCtx): Passing | undefined {
+  const { state } = ctx;
+  for (let n = state.passed + 1; n <= state.published; n += 1) {
+    const { message, bytes } = state.backlog.get(String(n)) as Waiting;
+    const page = pageFrom(state.pages, state.place.page);
+    if (page !== undefined) return { n, message, page };
+    state.passed = n;
+    state.backlog.delete(String(n));
+    state.backlogBytes -= bytes;
+    state.place = firstPlace;
+  }
+  ctx.cancel(look.id);
+  return undefined;
+}
+
+/** One that was given up, and is sent again, goes to the whole page or fails again. */
 function sendPage(ctx: TopicCtx, method: string, { n, message, page }: Passing): void {
-  const found = ctx.state.pages.get(String(page));
-  if (found === undefined) return;
-  const to = { name: found.agent } as CalledAgent<
+  const { state } = ctx;
+  const found = state.pages.get(String(page));
+  const isFirst = n === state.passed + 1 && page === state.place.page && state.place.isUnderWay;
+  const done = isFirst ? state.place.subscribers : 0;
+  const to = { name: found?.agent } as CalledAgent<
     Readonly<Record<string, (ctx: never, message: Json) => void>>
   >;
-  for (const [key, since] of found.subscribers) if (since < n) ctx.send(to, key)[method]?.(message);
+  let sent = done;
+  const send = (): void => {
+    for (const [key, since] of found?.subscribers.slice(done) ?? []) {
+      if (since < n) ctx.send(to, key)[method]?.(message);
+      sent += 1;
+    }
+  };
+  if (!isFirst) return send();
+  if (whileRoom(send)) state.place = { ...firstPlace, page: page + 1 };
+  else {
+    state.place = { page, subscribers: sent, isUnderWay: false };
+    // without any room the step behind this one would find none either
+    if (sent === done) state.run += 1;
+  }
+}
+
+/** False when the outbox is full: what was sent before leaves with the turn. */
+function whileRoom(send: () => void): boolean {
+  try {
+    send();
+    return true;
+  } catch (error) {
+    if (VodaError.is(error) && error.reason === "outbox_full") return false;
+    throw error;
+  }
 }
 
 /** A subscriber keeps its page: on another one a message could reach it before an earlier one. */
@@ -185,7 +263,11 @@ function unsubscribe(ctx: TopicCtx): void {
   const page = places.get(`${name}/${key}`);
   if (page === undefined) return;
   places.delete(`${name}/${key}`);
-  const subscribers = (pages.get(page)?.subscribers ?? []).filter(([one]) => one !== key);
+  const before = pages.get(page)?.subscribers ?? [];
+  const { place } = ctx.state;
+  const isDone = Number(page) === place.page && before.findIndex(([one]) => one === key) < place.subscribers;
+  if (isDone) ctx.state.place = { ...place, subscribers: place.subscribers - 1 };
+  const subscribers = before.filter(([one]) => one !== key);
   if (subscribers.length === 0) pages.delete(page);
   else pages.set(page, { agent: name, subscribers });
 }

@@ -213,6 +213,47 @@ test("a race ends after a restart as it ended before", async () => {
   assert.deepEqual(mesh.state(race, "r").won, ["time"]);
 });
 
+test("a wait that comes after a sleep does so after a restart too, whatever came between", async () => {
+  const gate = Promise.withResolvers<void>();
+  const racer = agent("racer").workflows({
+    async race(wf) {
+      const first = await Promise.race([
+        wf.wait(go, { timeout: "5s" }).then(() => "wait"),
+        wf.sleep("nap", "4s").then(() => "sleep"),
+      ]);
+      await wf.run("step", () => gate.promise);
+      return first;
+    },
+  });
+  await using mesh = await testMesh({ agents: [racer] });
+  const race = await mesh.client.racer("r").$workflows.race.start();
+  await mesh.advance("6s");
+  mesh.kill();
+  gate.resolve();
+  await mesh.advance("1m");
+  assert.equal((await race.status()).result, "sleep");
+});
+
+test("what comes before a body that runs again has come to its wait is not missed", async () => {
+  let reached = Promise.resolve();
+  const late = agent("late").workflows({
+    async work(wf) {
+      await reached; // of no step
+      await Promise.all([wf.sleep("nap", "4s"), wf.wait(go, { timeout: "6s" })]);
+    },
+  });
+  await using mesh = await testMesh({ agents: [late] });
+  const work = await mesh.client.late("l").$workflows.work.start();
+  await mesh.advance("1s");
+  const gate = Promise.withResolvers<void>();
+  reached = gate.promise;
+  mesh.kill();
+  await mesh.advance("7s");
+  gate.resolve();
+  await mesh.advance("10s");
+  assert.equal((await work.status()).phase, "done");
+});
+
 test("what a body draws is the same when it runs again", async () => {
   const drawn: unknown[] = [];
   const dice = agent("dice", {}).workflows({

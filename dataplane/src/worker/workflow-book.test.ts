@@ -115,6 +115,18 @@ test("one that is parked while something comes is not parked", () => {
   );
 });
 
+test("what it waited for when it ran before keeps its time, whether its body has come to it again or not", () => {
+  const { turn, timers } = session();
+  const due = { type: "in", ms: 5 } as const;
+  turn(start("a"));
+  turn((book) => book.wait("a", ".rest", { due }));
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  turn((book) => book.park("a", ["~go 1"]));
+  assert.equal(timers.size, 1);
+  turn((book) => book.wait("a", ".rest", { due: { type: "in", ms: 7 } }));
+  assert.deepEqual([...timers.values()], [due]);
+});
+
 test("every bound is refused with a reason, and what was before stays", () => {
   const { turn, totals } = session();
   for (let at = 0; at < workflowsMax; at += 1) turn(start(`w${at}`));

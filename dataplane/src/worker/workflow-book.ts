@@ -229,7 +229,8 @@ export class Book {
   /** It waits, unless the signal is there already. @throws VodaError */
   wait(id: string, step: string, { signal, due }: { signal?: string; due?: WaitDue }): void {
     const row = this.#live(id);
-    if (row.undoing !== undefined) return;
+    const isKnown = row.waits.some((one) => one.step === step);
+    if (row.undoing !== undefined || isKnown) return;
     refuseMore(id, row);
     const kept = signal === undefined ? undefined : row.kept.find((one) => one.signal === signal);
     const wait: Wait = { step, ...(signal !== undefined && { signal }), isTimed: due !== undefined };
@@ -248,9 +249,7 @@ export class Book {
     const row = this.#live(id);
     const isWaited = (step: string): boolean => row.waits.some((one) => one.step === step);
     if (row.undoing !== undefined || !steps.every(isWaited)) return false;
-    const others = row.waits.filter(({ step }) => !steps.includes(step));
-    for (const wait of others) this.#disarm(row, wait);
-    this.#put(id, { ...row, phase: "waiting", waits: row.waits.filter((one) => !others.includes(one)) });
+    this.#put(id, { ...row, phase: "waiting" });
     return true;
   }
 

@@ -19,7 +19,7 @@ import { perform, resultOf } from "./attempts.ts";
 import { TurnDraws } from "./draws.ts";
 import { currentStep, enterOrigin, type Origin } from "./origin.ts";
 import type { Book, Loaded, WaitDue } from "./workflow-book.ts";
-import { Replay } from "./workflow-replay.ts";
+import { Journal, type Placed } from "./workflow-journal.ts";
 import {
   bytesOfJson,
   type Entry,
@@ -86,7 +86,7 @@ export class WorkflowRun {
   readonly #parts: RunParts;
   /** As it was when the body began. */
   readonly #row: Row;
-  readonly #replay: Replay;
+  readonly #journal: Journal;
   readonly #draws: TurnDraws;
   /** Steps that the body has come to: none comes twice. */
   readonly #names = new Set<string>();
@@ -120,8 +120,8 @@ export class WorkflowRun {
     this.#parts = parts;
     this.#row = row;
     this.#undoing = row.undoing;
-    this.#replay = new Replay(entries, (act) => void parts.world.after(0, act));
-    this.#undos = new Undos(entries, this.#replay);
+    this.#journal = new Journal(entries, (act) => void parts.world.after(0, act));
+    this.#undos = new Undos(entries, this.#journal);
     const seed = Uint8Array.from(Buffer.from(row.seed, "hex"));
     const drawn = { seed, times: entries.map(({ times }) => times ?? []) };
     this.#draws = new TurnDraws(drawn, parts.world, () => currentStep(parts.origin.call) !== undefined);
@@ -166,11 +166,13 @@ export class WorkflowRun {
   }
 
   /** What it waits for has come. */
-  appended({ step, result }: Entry): void {
+  appended(placed: Placed): void {
+    const { step, result } = placed.entry;
+    this.#journal.add(placed);
     const waiting = this.#waiting.get(step);
     this.#waiting.delete(step);
     this.#isParked = false;
-    waiting?.resolve(result);
+    if (waiting !== undefined) void this.#journal.of(step).then(() => waiting.resolve(result));
     this.#settleSoon();
   }
 
@@ -179,7 +181,7 @@ export class WorkflowRun {
     if (this.#undoing !== undefined) return;
     this.#undoing = undoing;
     this.#isParked = false;
-    if (this.#replay.isWhole) this.#stop(undoing);
+    if (this.#journal.isWhole) this.#stop(undoing);
     else this.#settleSoon();
   }
 
@@ -254,7 +256,10 @@ export class WorkflowRun {
   #step<T>(step: string, act: () => Promise<T>): Promise<T> {
     if (this.#names.has(step)) return Promise.reject(twice(step.slice(1)));
     this.#names.add(step);
-    return this.#keep(act);
+    const kept = this.#keep(act);
+    const taken = (): void => this.#journal.taken();
+    kept.then(taken, taken);
+    return kept;
   }
 
   /** At work, until it ends. What is dropped never does: the body must not go on from it. */
@@ -282,7 +287,7 @@ export class WorkflowRun {
   /** At least once, under one key, and not again once its result is kept. */
   async #run(request: RunRequest, undo: Undo | undefined): Promise<unknown> {
     const { name } = request;
-    const known = await this.#replay.of(own + name);
+    const known = await this.#journal.of(own + name);
     const { value, place } =
       known === undefined
         ? await this.#perform(request, own + name, undo !== undefined)
@@ -322,10 +327,30 @@ export class WorkflowRun {
   }
 
   /** What was done outside is in the journal before the body hears of it. */
-  #append(step: string, result: Json | undefined, isUndone: boolean): Promise<number> {
-    return this.#inTurn(() =>
-      this.#parts.turns.write((book) => book.append(this.id, this.#entryOf(step, result, isUndone))),
-    );
+  async #append(step: string, result: Json | undefined, isUndone: boolean): Promise<number> {
+    const entry = (book: Book) => ({ place: book.append(this.id, this.#entryOf(step, result, isUndone)) });
+    return (await this.#appending(entry)).place;
+  }
+
+  async #appending<T extends { readonly place: number }>(
+    act: (book: Book, ctx: TurnContext) => T,
+  ): Promise<T> {
+    let place: number | undefined;
+    try {
+      const made = await this.#inTurn(() =>
+        this.#parts.turns.write((book, ctx) => {
+          const appended = act(book, ctx);
+          place = appended.place;
+          this.#journal.open(place);
+          return appended;
+        }),
+      );
+      await this.#journal.stored(made.place);
+      return made;
+    } catch (error) {
+      if (place !== undefined) this.#journal.lost(place);
+      throw error;
+    }
   }
 
   /** What was drawn since the entry before goes with it. */
@@ -341,7 +366,7 @@ export class WorkflowRun {
 
   /** Exactly once: its entry is in the same delta. */
   async #tx(name: string, change: Change, undo: Change | undefined): Promise<unknown> {
-    const known = await this.#replay.of(own + name);
+    const known = await this.#journal.of(own + name);
     const { result, place } =
       known === undefined
         ? await this.#change(own + name, change, undo !== undefined)
@@ -356,25 +381,22 @@ export class WorkflowRun {
   /** A turn with the author's function in it. */
   async #change(step: string, change: Change, isUndone: boolean) {
     if (!step.startsWith(undone)) await this.#untilNew();
-    return this.#inTurn(() =>
-      this.#parts.turns.write((book, ctx) => {
-        const changed = change(ctx.state, ctx);
-        if (isThenable(changed)) throw asynchronous(step.slice(1));
-        const result = keptJson("what the function returned", changed);
-        return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };
-      }),
-    );
+    return this.#appending((book, ctx) => {
+      const changed = change(ctx.state, ctx);
+      if (isThenable(changed)) throw asynchronous(step.slice(1));
+      const result = keptJson("what the function returned", changed);
+      return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };
+    });
   }
 
   /** Noted in the row with all others that began meanwhile. */
   async #wait(step: string, { signal, due }: Pick<Waiting, "signal" | "due">): Promise<unknown> {
-    const known = await this.#replay.of(step);
+    const known = await this.#journal.of(step);
     if (known !== undefined) return known.entry.result;
     await this.#untilNew();
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    const isNoted = this.#row.waits.some((one) => one.step === step);
     this.#waiting.set(step, {
-      isNoted,
+      isNoted: false,
       resolve,
       reject,
       ...(signal !== undefined && { signal }),
@@ -405,6 +427,7 @@ export class WorkflowRun {
     this.#isSettling = true;
     this.#parts.world.after(0, () => {
       this.#isSettling = false;
+      if (this.#journal.isHandingOut) return;
       if (this.#undoing !== undefined) {
         if (this.#working === 0 && !this.#stopped.signal.aborted) this.#stop(this.#undoing);
         return;
@@ -445,7 +468,7 @@ export class WorkflowRun {
 
   /** What was said before it was run again is not said again. */
   #say(text: string, progress: number | undefined): void {
-    if (!this.#replay.isOver) return;
+    if (!this.#journal.isOver) return;
     const isFirst = this.#said === undefined;
     this.#said = { text, progress };
     if (!isFirst) return;

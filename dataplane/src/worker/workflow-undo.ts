@@ -1,6 +1,6 @@
 // What a workflow did and has to be undone, when it fails or is cancelled (docs/workflows.md).
 import type { RunOp, RunRequest } from "voda/definition";
-import type { Replay } from "./workflow-replay.ts";
+import type { Journal } from "./workflow-journal.ts";
 import { type Entry, own, undone } from "./workflow-rows.ts";
 
 /** Takes back what a step did. */
@@ -20,12 +20,12 @@ const undoAttemptsMin = 10;
 /** Of one run of a body: steps of earlier runs give their functions when they are come to again. */
 export class Undos {
   readonly #entries: readonly Entry[];
-  readonly #replay: Replay;
+  readonly #journal: Journal;
   readonly #done: Done[] = [];
 
-  constructor(entries: readonly Entry[], replay: Replay) {
+  constructor(entries: readonly Entry[], journal: Journal) {
     this.#entries = entries;
-    this.#replay = replay;
+    this.#journal = journal;
   }
 
   add(done: Done): void {
@@ -43,7 +43,7 @@ export class Undos {
   async undo(told: (thrown: unknown) => string): Promise<string[]> {
     const failures = this.#lacking();
     for (const { name, undo } of this.#done.toSorted((a, b) => b.place - a.place)) {
-      if (this.#replay.has(undone + name)) continue;
+      if (this.#journal.has(undone + name)) continue;
       try {
         await undo();
       } catch (thrown) {
@@ -58,7 +58,7 @@ export class Undos {
     const able = new Set(this.#done.map(({ name }) => own + name));
     return this.#entries
       .filter(
-        ({ step, undo }) => undo === true && !able.has(step) && !this.#replay.has(undone + step.slice(1)),
+        ({ step, undo }) => undo === true && !able.has(step) && !this.#journal.has(undone + step.slice(1)),
       )
       .map(
         ({ step }) => `step ${JSON.stringify(step.slice(1))} was not undone: this revision does not know how`,

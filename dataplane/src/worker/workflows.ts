@@ -149,12 +149,12 @@ export class Workflows<T extends object> {
     if (run === undefined) {
       if (this.#runs.has(id)) this.#stale.add(id);
       else void this.#begin(id, one.type === "begun" && one.isRerun);
-    } else if (one.type === "entered") run.appended(one.entry);
+    } else if (one.type === "entered") run.appended(one);
     else if (one.type === "undoing") run.undo(one.undoing);
   }
 
   /** What goes wrong with it is tried again with the next tick. */
-  async #begin(id: string, isAgain: boolean): Promise<void> {
+  async #begin(id: string, isRerun: boolean): Promise<void> {
     if (this.#isClosed || this.#runs.has(id) || this.#queue.includes(id)) return;
     const atWork = Array.from(this.#runs.values()).filter((run) => run?.isParked !== true);
     if (atWork.length >= bodiesMax) {
@@ -163,7 +163,7 @@ export class Workflows<T extends object> {
     }
     this.#runs.set(id, undefined);
     try {
-      const loaded = await this.#load(id, isAgain);
+      const loaded = await this.#load(id, isRerun);
       if (loaded === undefined || this.#isClosed) this.#forget(id);
       else this.#run(id, loaded);
     } catch (error) {
@@ -173,9 +173,9 @@ export class Workflows<T extends object> {
   }
 
   /** Its journal; `undefined` when there is nothing to run. */
-  async #load(id: string, isAgain: boolean): Promise<Loaded | undefined> {
+  async #load(id: string, isRerun: boolean): Promise<Loaded | undefined> {
     const turns = this.#turns;
-    let loaded = await (isAgain
+    let loaded = await (isRerun
       ? turns.write((book) => book.begin(id))
       : turns.read((book) => book.load(id)));
     if (loaded === undefined) return undefined;

@@ -22,7 +22,7 @@ const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       worker(
         "workflow-run",
-        "return { result, place: book.enter(this.id, this.#entryOf(step, result, isUndone)) };",
+        "return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };",
         "return { result, place: 0 };",
       ),
     ],
@@ -74,11 +74,17 @@ const canaries: Readonly<Record<string, Canary>> = {
   },
   /** Results are handed out in the order in which they came. */
   orderOfJournal: {
+    patches: [worker("workflow-journal", "if (placed !== undefined) await this.#turnOf(placed.place);", "")],
+    fate: "done",
+    finds: /never/,
+  },
+  /** Steps that were asked for at once come one at a time: one may have a shorter way to the body. */
+  oneAtATime: {
     patches: [
       worker(
-        "workflow-replay",
-        "    this.#handOut();\n    await promise;",
-        "    resolve();\n    await promise;",
+        "workflow-journal",
+        "if (place <= this.#next && !this.#isGoing) this.#give(place);",
+        "if (place <= this.#next) this.#give(place);",
       ),
     ],
     fate: "done",
@@ -86,7 +92,7 @@ const canaries: Readonly<Record<string, Canary>> = {
   },
   /** What is undone is not undone again. */
   undoneOnce: {
-    patches: [worker("workflow-undo", "if (this.#replay.has(undone + name)) continue;", "")],
+    patches: [worker("workflow-undo", "if (this.#journal.has(undone + name)) continue;", "")],
     fate: "failed",
     finds: /undone/,
   },

@@ -6,6 +6,7 @@ import { explore, type TestMesh } from "voda/testing";
 
 const go = signal<number>("go");
 const never = signal("never");
+const nor = signal("nor");
 
 /** What the world outside was asked, and has done: once for each key. */
 class Outside {
@@ -42,8 +43,10 @@ const job = agent("job", { log: s.register<string[]>([]) }).workflows({
     const [by] = await Promise.all([wf.wait(go), wf.sleep("at least", "1s")]);
     const first = await Promise.race([
       wf.wait(never, { timeout: "1500ms" }).then(() => "never"),
+      wf.wait(nor, { timeout: "1h" }).then(() => "never"),
       wf.sleep("a while", "1s").then(() => "a while"),
     ]);
+    await wf.sleep("until the other one comes", "700ms");
     await wf.tx(
       "note",
       (state, ctx) => {
@@ -70,7 +73,7 @@ const scenario = (fate: Fate) => async (mesh: Mesh) => {
   const { work } = mesh.client.job("j").$workflows;
   const run = await work.start(fate === "failed", { id: "w" });
   await run.signal(go, 7);
-  await mesh.advance(fate === "cancelled" ? "2100ms" : "5s");
+  await mesh.advance(fate === "cancelled" ? "2800ms" : "5s");
   if (fate === "cancelled") await run.cancel();
   await mesh.advance("1m");
   const { phase, result } = await run.status();

@@ -1,0 +1,122 @@
+// The journal of one run of a workflow: the body has results in the order of their entries, at most one at a
+// time, whether it runs for the first time or again. So a race ends as it did.
+import type { Entry } from "./workflow-rows.ts";
+
+export interface Placed {
+  readonly place: number;
+  readonly entry: Entry;
+}
+
+/** `after`: calls `act` once the body has gone as far as it gets by itself. */
+export class Journal {
+  readonly #after: (act: () => void) => void;
+  readonly #known = new Map<string, Placed>();
+  /** Those that it began with. */
+  readonly #loaded: number;
+  /** Who waits for the result of an entry, by its place. */
+  readonly #asked = new Map<number, () => void>();
+  /** Places that turns of the body have made, and that are not stored yet. */
+  readonly #open = new Set<number>();
+  /** Entries before it were handed out, or nobody has asked for them in time. */
+  #next = 0;
+  /** The body goes on from the last one: what is asked for meanwhile runs side by side with it. */
+  #isGoing = false;
+  #isWaiting = false;
+  #isOver = false;
+
+  constructor(entries: readonly Entry[], after: (act: () => void) => void) {
+    this.#after = after;
+    this.#loaded = entries.length;
+    for (const [place, entry] of entries.entries()) this.#known.set(entry.step, { place, entry });
+  }
+
+  /** Whether what comes now is new. */
+  get isOver(): boolean {
+    return this.#isOver || this.isWhole;
+  }
+
+  /** Whether all that it began with was handed out. */
+  get isWhole(): boolean {
+    return this.#next >= this.#loaded;
+  }
+
+  /** Whether the body goes on soon. */
+  get isHandingOut(): boolean {
+    return this.#asked.size > 0;
+  }
+
+  has(step: string): boolean {
+    return this.#known.has(step);
+  }
+
+  /** `undefined`: it was never done. */
+  async of(step: string): Promise<Placed | undefined> {
+    const placed = this.#known.get(step);
+    this.#isOver ||= placed === undefined;
+    if (placed !== undefined) await this.#turnOf(placed.place);
+    return placed;
+  }
+
+  /** Something has come, whether the body waits for it already or not. */
+  add(placed: Placed): void {
+    this.#known.set(placed.entry.step, placed);
+  }
+
+  /** A turn of the body has made an entry: what comes after it waits until it is known what became of it. */
+  open(place: number): void {
+    this.#open.add(place);
+  }
+
+  /** Its turn is stored. */
+  async stored(place: number): Promise<void> {
+    this.#open.delete(place);
+    await this.#turnOf(place);
+  }
+
+  /** It came to nothing. */
+  lost(place: number): void {
+    this.#open.delete(place);
+    this.#handOut();
+  }
+
+  /** The body has what was handed out last. */
+  taken(): void {
+    this.#isGoing = false;
+  }
+
+  #turnOf(place: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#asked.set(place, resolve);
+    this.#handOut();
+    return promise;
+  }
+
+  #handOut(): void {
+    if (this.#asked.size === 0) return;
+    const place = Math.min(...this.#asked.keys());
+    if (Math.min(...this.#open) < place) return;
+    if (place <= this.#next && !this.#isGoing) this.#give(place);
+    else this.#wait();
+  }
+
+  #give(place: number): void {
+    const resolve = this.#asked.get(place);
+    this.#asked.delete(place);
+    this.#next = Math.max(this.#next, place + 1);
+    this.#isGoing = true;
+    resolve?.();
+    this.#handOut();
+  }
+
+  /** Entries before those that were asked for may still be. */
+  #wait(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#after(() => {
+      this.#isWaiting = false;
+      this.#isGoing = false;
+      if (this.#asked.size > 0) this.#next = Math.max(this.#next, Math.min(...this.#asked.keys()));
+      this.#handOut();
+    });
+  }
+}

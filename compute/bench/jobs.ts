@@ -10,7 +10,7 @@ import { switchDevices } from "./switch.ts";
 /** What `--json` prints. */
 export type Figures = Readonly<Record<string, unknown>>;
 /** @param rounds in which all that is compared runs once */
-export type Job = (rounds: number) => Figures | Promise<Figures>;
+export type BenchJob = (rounds: number) => Figures | Promise<Figures>;
 
 const device = "cpu-wasm";
 const mib = 1024 ** 2;
@@ -32,7 +32,7 @@ const bench = () => {
 };
 
 /** By the name that `--job` takes. */
-export const jobs: Readonly<Record<string, Job>> = {
+export const jobs: Readonly<Record<string, BenchJob>> = {
   axpy(rounds) {
     const { cpu, filled, view } = bench();
     const [x, y] = [filled(parameters), filled(parameters)];

@@ -14,7 +14,7 @@ import {
   type TakeBack,
 } from "../src/call/index.ts";
 import { foldBoundsOf, openLane, type StoredRecord } from "../src/lane/index.ts";
-import type { DeadLetter, Opening, PassedOn, Ports } from "../src/reactor/ports.ts";
+import type { Burial, Opening, PassedOn, Ports } from "../src/reactor/ports.ts";
 import { Reactor } from "../src/reactor/reactor.ts";
 import { type CallParts, plainCall } from "./call.ts";
 import { hash, me } from "./lane-rig.ts";
@@ -69,7 +69,7 @@ interface Seen {
   /** Answers to what handlers asked: of which activation, under which number. */
   readonly replies: [number, number, Answer][];
   readonly retired: Set<number>;
-  readonly buried: DeadLetter[];
+  readonly buried: Burial[];
   readonly reported: string[];
   appends: number;
   /** Whether the store rejects what is appended. */

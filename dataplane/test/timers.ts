@@ -1,7 +1,7 @@
-// Timers in a test's hand: time passes when the test says so.
-import type { Timers } from "../src/reactor/index.ts";
+// TimerPort in a test's hand: time passes when the test says so.
+import type { TimerPort } from "../src/reactor/index.ts";
 
-export interface TestTimers extends Timers {
+export interface TestTimers extends TimerPort {
   /** Everything that is due in this time happens, in its order. */
   readonly pass: (ms: number) => void;
   /** How many are armed. */

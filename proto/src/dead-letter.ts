@@ -2,7 +2,7 @@
 import type { SessionName } from "./name.ts";
 import type { Code } from "./wire.ts";
 
-export interface DeadLetter {
+export interface StoredDeadLetter {
   /** Who sent it. */
   readonly from: SessionName;
   /** Its number there. */
@@ -23,14 +23,14 @@ export interface DeadLetter {
   readonly sentAtMs: number;
 }
 
-export function encodeDeadLetter(letter: DeadLetter): Uint8Array {
+export function encodeDeadLetter(letter: StoredDeadLetter): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ ...letter, body: letter.body.toBase64() }));
 }
 
 /** `undefined` when the bytes are none. */
-export function decodeDeadLetter(bytes: Uint8Array): DeadLetter | undefined {
+export function decodeDeadLetter(bytes: Uint8Array): StoredDeadLetter | undefined {
   try {
-    const letter: Omit<DeadLetter, "body"> & { readonly body: string } = JSON.parse(
+    const letter: Omit<StoredDeadLetter, "body"> & { readonly body: string } = JSON.parse(
       new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     );
     return { ...letter, body: Uint8Array.fromBase64(letter.body) };

@@ -20,6 +20,9 @@ export interface Mark {
   readonly isAccepted: boolean;
 }
 
+/** What is left of a session whose last record is not there. A name alone is of a lane that was lost. */
+export type Traces = "nothing" | "records" | "name";
+
 /** A record as far as marks know it. */
 export type Marked = Pick<Mark, "seq" | "hash">;
 

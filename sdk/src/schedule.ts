@@ -1,4 +1,6 @@
 // What a session is to do later: what a handler writes, and what its host is given to do.
+
+import type { Due } from "@voda/proto/timing";
 import { cronCharsMax, everyMsMin, timerIdCharsMax } from "@voda/proto/wire";
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
@@ -6,7 +8,7 @@ import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
-import type { SendRequest, Timing } from "./send.ts";
+import type { SendRequest } from "./send.ts";
 import { badRequest, checkKey, type Input, properties, textOf } from "./session.ts";
 
 /** When a handler is called, once or again and again. */
@@ -80,7 +82,7 @@ export function cancelFunction(take: (request: SendRequest) => void): CancelFunc
 }
 
 /** @throws VodaError for what is no time, TypeError for an option that there is not */
-function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Timing["due"] {
+function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Due {
   const options = when ?? ({} as ScheduleOptions);
   refuseUnknown("schedule option", options, optionNames);
   const named = timeNames.filter((name) => options[name] !== undefined);
@@ -97,7 +99,7 @@ function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Timin
 }
 
 /** What it means, its host knows. */
-function cronOf(pattern: unknown, zone: unknown): Timing["due"] {
+function cronOf(pattern: unknown, zone: unknown): Due {
   return {
     type: "cron",
     pattern: textOf("cron", pattern, cronCharsMax),

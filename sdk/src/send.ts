@@ -1,4 +1,5 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
+import type { Due, Timing } from "@voda/proto/timing";
 import type { CalledAgent } from "./agent-types.ts";
 import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
@@ -26,17 +27,6 @@ export type SendFunction = <D extends CalledAgent>(
   key: string,
   options?: SendOptions,
 ) => SendSession<D>;
-
-/** When a message is due that does not leave with its turn, and under which id it waits. */
-export interface Timing {
-  readonly id: string;
-  readonly due:
-    | { readonly type: "in" | "at" | "every"; readonly ms: number }
-    /** Five fields, or six with seconds first, or a name such as `@daily`; an IANA time zone. */
-    | { readonly type: "cron"; readonly pattern: string; readonly zone: string }
-    /** It is cancelled. */
-    | { readonly type: "never" };
-}
 
 /** One message, as the host of the sending handler takes it. */
 export interface SendRequest {
@@ -70,7 +60,7 @@ export function sendFunction(take: (request: SendRequest) => void, world: Timing
 }
 
 /** @throws VodaError, TypeError for an option that there is not */
-function dueOf(options: SendOptions, { nowMs }: TimingWorld): Timing["due"] {
+function dueOf(options: SendOptions, { nowMs }: TimingWorld): Due {
   refuseUnknown("send option", options, optionNames);
   const { delay, at } = options;
   if (delay !== undefined && at !== undefined) throw badRequest("it takes delay or at, not both");

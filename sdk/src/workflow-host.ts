@@ -1,11 +1,12 @@
 // What hosts of workflows are given to do, and what they build for their bodies.
+
+import type { Due } from "@voda/proto/timing";
 import type { Logger } from "./context.ts";
 import { lengthOf, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
 import { type RunOp, type RunRequest, runRequestOf } from "./run.ts";
-import type { Timing } from "./send.ts";
 import { badRequest, properties } from "./session.ts";
 import type { WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
 import { checkStepName, keptJson, signalNameOf, workflowIdOf } from "./workflow-name.ts";
@@ -56,7 +57,7 @@ export interface WorkflowHost {
   readonly uuid: () => string;
   run(request: RunRequest, undo: ((result: unknown, op: RunOp) => unknown) | undefined): Promise<unknown>;
   tx(name: string, change: Change, undo: Change | undefined): Promise<unknown>;
-  sleep(name: string, due: Timing["due"]): Promise<void>;
+  sleep(name: string, due: Due): Promise<void>;
   wait(signal: string, timeoutMs: number | undefined): Promise<unknown>;
   status(text: string, progress: number | undefined): void;
 }
@@ -117,7 +118,7 @@ export function workflowContext(host: WorkflowHost): object {
   });
 }
 
-const dueOf = (time: Duration | Date, nowMs: number): Timing["due"] =>
+const dueOf = (time: Duration | Date, nowMs: number): Due =>
   time instanceof Date
     ? { type: "at", ms: timeOf("wf.sleep", time, nowMs) }
     : { type: "in", ms: lengthOf("wf.sleep", time, 0) };

@@ -12,7 +12,7 @@ import { parseSession } from "../session-argument.ts";
 import { LogReader } from "../up/log-reader.ts";
 import { logsFolder } from "../up/mesh.ts";
 import { stopRequest } from "../up/stop-request.ts";
-import { type LogLine, parseLogLine, turnLine } from "../up/turn-line.ts";
+import { type ProgramLine, parseProgramLine, turnLine } from "../up/turn-line.ts";
 
 interface LogsFlags {
   readonly dataDir: string;
@@ -34,7 +34,7 @@ interface Wanted {
 interface Written {
   readonly child: string;
   readonly line: string;
-  readonly entry: LogLine | undefined;
+  readonly entry: ProgramLine | undefined;
   /** Its own time, else that of the line before it. */
   readonly atMs: number;
 }
@@ -92,7 +92,7 @@ function* noting(lines: Iterable<Written>, agents: Set<string>): Generator<Writt
 }
 
 /** What is about a whole thread names all agents of its bundle. */
-const agentsOf = (entry: LogLine | undefined): readonly string[] => entry?.agent?.split(", ") ?? [];
+const agentsOf = (entry: ProgramLine | undefined): readonly string[] => entry?.agent?.split(", ") ?? [];
 
 const requestWords = ({ request }: Wanted): string =>
   request === undefined ? "" : ` for request ${request}`;
@@ -147,7 +147,7 @@ function* shownOf(lines: Iterable<Written>, wanted: Wanted, isForPrograms: boole
   }
 }
 
-function isWanted(entry: LogLine | undefined, { agent, key, request }: Wanted): boolean {
+function isWanted(entry: ProgramLine | undefined, { agent, key, request }: Wanted): boolean {
   return (
     (agent === undefined || agentsOf(entry).includes(agent)) &&
     (key === undefined || entry?.key === key) &&
@@ -210,7 +210,7 @@ class LogFiles implements Disposable {
 function next(child: string, reader: LogReader, beforeMs: number): Written | undefined {
   const line = reader.next();
   if (line === undefined) return undefined;
-  const entry = parseLogLine(line);
+  const entry = parseProgramLine(line);
   const atMs = new Date(entry?.time ?? Number.NaN).getTime();
   return { child, line, entry, atMs: Number.isNaN(atMs) ? beforeMs : atMs };
 }

@@ -4,11 +4,11 @@ import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { oneLine, wordsOf } from "@voda/stdx";
-import * as v from "valibot";
 import { exitCodes } from "../failure.ts";
 import type { LogFile } from "./log-file.ts";
 import { type Readiness, serving } from "./readiness.ts";
 import { type Death, recentDeaths, restartAfter, windowMs } from "./restart.ts";
+import { parseProgramLine } from "./turn-line.ts";
 
 /** How a child is started, each time anew with the very same arguments: its ports and its data stay. */
 export interface ChildSpec {
@@ -38,7 +38,6 @@ const waitingEveryMs = 10_000;
 const lastOutputMsMax = 200;
 /** Characters of what it said last. */
 const lastWordsMax = 300;
-const LogLine = v.object({ msg: v.string(), err: v.optional(v.object({ message: v.string() })) });
 /** The last line with one of these words is told as the reason of an end. */
 const complaint = /error|fatal|cannot|denied/i;
 
@@ -232,9 +231,9 @@ export class Child {
 
 /** A line of JSON in its words: the message, and the error that it is about. */
 function spoken(line: string): string {
-  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), LogLine), line);
-  if (!read.success) return line;
-  const { msg, err } = read.output;
+  const entry = parseProgramLine(line);
+  if (entry === undefined || entry.msg === "") return line;
+  const { msg, err } = entry;
   return err === undefined || msg.includes(err.message) ? msg : `${msg}: ${err.message}`;
 }
 

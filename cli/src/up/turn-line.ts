@@ -8,7 +8,7 @@ const warn = 40; // pino's level
 const framesMax = 6;
 const indent = "    ";
 
-const LogLine = v.looseObject({
+const ProgramLine = v.looseObject({
   level: v.optional(v.number(), 30),
   time: v.optional(v.union([v.number(), v.string()])),
   msg: v.optional(v.string(), ""),
@@ -28,14 +28,14 @@ const LogLine = v.looseObject({
   err: v.optional(v.looseObject({ message: v.string() })),
 });
 /** What a program of ours writes as JSON. */
-export type LogLine = v.InferOutput<typeof LogLine>;
+export type ProgramLine = v.InferOutput<typeof ProgramLine>;
 
 /** An error that an agent has logged. */
 const LoggedError = v.looseObject({ message: v.string(), stack: v.string() });
 
 /** Ids of the machinery, which are in the log file; what is none of these is a fact that the node tells. */
 const ofMachinery: ReadonlySet<string> = new Set([
-  ...Object.keys(LogLine.entries),
+  ...Object.keys(ProgramLine.entries),
   "pid",
   "hostname",
   "name",
@@ -58,7 +58,7 @@ export interface Shown {
  * undefined for the rest.
  */
 export function turnLine(child: string, line: string, { folder, clock }: Shown): string | undefined {
-  const entry = parseLogLine(line);
+  const entry = parseProgramLine(line);
   if (entry === undefined) return isOfVoda(child) && tells.test(line) ? `${child}  ${line}` : undefined;
   const { agent, key, method, msg, level } = entry;
   // else it is about one
@@ -81,7 +81,7 @@ const isOfVoda = (child: string): boolean => child !== "nats" && child !== "envo
 /** Of the lines with which a program of Node.js dies, the ones with the reason; the log has the frames. */
 const tells = /^(?!node:|Node\.js v|\s|$)/;
 
-function timeOf({ time }: LogLine, clock: Shown["clock"]): string {
+function timeOf({ time }: ProgramLine, clock: Shown["clock"]): string {
   const at = new Date(time ?? Number.NaN);
   if (Number.isNaN(at.getTime())) return "";
   return `${clock === "dated" ? at.toISOString() : at.toTimeString().slice(0, 8)} `;
@@ -97,7 +97,7 @@ function levelWord(level: number): string {
  * The node's facts, then whatever the agent gave, by any name; of errors the message, for their stack
  * follows.
  */
-function fieldsOf({ fields, ...entry }: LogLine): string | undefined {
+function fieldsOf({ fields, ...entry }: ProgramLine): string | undefined {
   const facts = Object.entries(entry).filter(([name]) => !ofMachinery.has(name));
   const shown = [...facts, ...agentFields(fields)];
   return shown.length === 0 ? undefined : JSON.stringify(Object.fromEntries(shown));
@@ -118,7 +118,7 @@ function errorFrames(fields: unknown): string[] {
     .flatMap(({ stack }) => userFrames(stack).slice(0, framesMax));
 }
 
-function details({ at, stack = "", trace, level, fields }: LogLine, folder: string): string[] {
+function details({ at, stack = "", trace, level, fields }: ProgramLine, folder: string): string[] {
   const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
   if (level < warn && at === undefined) return ofErrors;
   const frames = userFrames(stack);
@@ -144,8 +144,8 @@ function isOfRuntime(frame: string): boolean {
 }
 
 /** Undefined for what is no line of JSON of a program of ours. */
-export function parseLogLine(line: string): LogLine | undefined {
+export function parseProgramLine(line: string): ProgramLine | undefined {
   if (!line.startsWith("{")) return undefined;
-  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), LogLine), line);
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), ProgramLine), line);
   return result.success ? result.output : undefined;
 }

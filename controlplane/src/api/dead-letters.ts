@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import { type DeadLetter, DeadLetterSchema } from "@voda/proto/api";
-import { decodeDeadLetter, type DeadLetter as Stored } from "@voda/proto/dead-letter";
+import { decodeDeadLetter, type StoredDeadLetter } from "@voda/proto/dead-letter";
 import { hash16 } from "@voda/proto/hash16";
 import { type Redelivery, RedeliverySchema } from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
@@ -64,7 +64,10 @@ export async function dropDeadLetter(jsm: JetStreamManager, id: bigint): Promise
   return describe(message.seq, stored);
 }
 
-async function find(jsm: JetStreamManager, id: bigint): Promise<{ message: StoredMsg; stored: Stored }> {
+async function find(
+  jsm: JetStreamManager,
+  id: bigint,
+): Promise<{ message: StoredMsg; stored: StoredDeadLetter }> {
   const isSequence = id > 0n && id <= BigInt(Number.MAX_SAFE_INTEGER);
   const message = isSequence ? await jsm.direct.getMessage(logStream(0), { seq: Number(id) }) : null;
   const stored = message?.subject.startsWith(prefix) === true ? decodeDeadLetter(message.data) : undefined;
@@ -81,7 +84,7 @@ async function remove(jsm: JetStreamManager, { subject }: StoredMsg): Promise<vo
   await jsm.streams.purge(logStream(0), { filter: subject });
 }
 
-function describe(id: number, letter: Stored): DeadLetter {
+function describe(id: number, letter: StoredDeadLetter): DeadLetter {
   const { from, agent, key, method, body, code, reason, message, attempts, sentAtMs } = letter;
   return create(DeadLetterSchema, {
     id: BigInt(id),

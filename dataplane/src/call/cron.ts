@@ -1,11 +1,6 @@
 // Times that come again by the calendar of some place: croner reads the patterns, and knows its clocks.
+import type { CronTime } from "@voda/proto/timing";
 import { Cron } from "croner";
-
-/** A pattern of five fields, or of six with seconds first, or a name such as `@daily`; an IANA time zone. */
-export interface CronTime {
-  readonly pattern: string;
-  readonly zone: string;
-}
 
 interface Known {
   readonly cron: Cron;

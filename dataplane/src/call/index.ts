@@ -35,24 +35,24 @@ export {
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
-export { type CronTime, firstCronMs, laterCronMs } from "./cron.ts";
+export { firstCronMs, laterCronMs } from "./cron.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {
   bytesOfSends,
-  type Due,
   decodeSends,
   encodeSends,
   isAtOnce,
+  type KeptDue,
   noSends,
+  type OutboxChange,
   outboxBytesMax,
   outboxMessagesMax,
-  type Repeat,
+  type Recurrence,
   readSend,
-  repeatOf,
+  recurrenceOf,
   type Send,
   sendBytes,
-  type Timing,
   timerBytes,
   timersMax,
   turnSendsMax,

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cronCharsMax, everyMsMin, timerIdCharsMax, timerMsMax, turnBytesMax } from "@voda/proto/wire";
 import { DecodeError } from "@voda/stdx";
-import { decodeSends, encodeSends, type Send, type Timing, turnSendsMax } from "./send.ts";
+import { decodeSends, encodeSends, type KeptDue, type Send, turnSendsMax } from "./send.ts";
 
 const target = { agent: "sink", key: "k", method: "take", body: new Uint8Array(3) };
-const timer = (due: Timing["due"], id = "a"): Send => ({ ...target, timing: { id, due } });
+const timer = (due: KeptDue, id = "a"): Send => ({ ...target, timing: { id, due } });
 const cron = (pattern: string, zone = "UTC"): Send => timer({ type: "cron", firstMs: 5, pattern, zone });
 
 test("what may be sent is read as it was written", () => {

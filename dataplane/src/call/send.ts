@@ -2,9 +2,9 @@
 // of it.
 import { identifierProblem, keyProblem } from "@voda/proto/name";
 import { methodBytesMax } from "@voda/proto/session-path";
+import type { CronTime, Due, Timing } from "@voda/proto/timing";
 import { cronCharsMax, everyMsMin, timerIdCharsMax, timerMsMax, turnBytesMax } from "@voda/proto/wire";
 import { ByteReader, ByteWriter, DecodeError, utf8Length } from "@voda/stdx";
-import type { CronTime } from "./cron.ts";
 
 /** To a session of the sender's namespace; the input is JSON, or empty. */
 export interface Send {
@@ -13,26 +13,28 @@ export interface Send {
   readonly method: string;
   readonly body: Uint8Array;
   /** Absent: it leaves with the turn's record. */
-  readonly timing?: Timing;
-}
-
-/** A message that waits in the table of timers, under an id that stands for one of them at a time. */
-export interface Timing {
-  readonly id: string;
-  readonly due: Due;
+  readonly timing?: Timing<KeptDue>;
 }
 
 /**
- * In so long from the record on; at a time of the store's clock; each time that is over; by the calendar,
- * first at a time that who set it has found; cancelled.
+ * As a session keeps it: lengths count from the record on, times are the store's, and who set one by the
+ * calendar has found the first.
  */
-export type Due =
-  | { readonly type: "in" | "at" | "every"; readonly ms: number }
-  | ({ readonly type: "cron"; readonly firstMs: number } & CronTime)
-  | { readonly type: "never" };
+export type KeptDue =
+  | Exclude<Due, { type: "cron" }>
+  | ({ readonly type: "cron"; readonly firstMs: number } & CronTime);
 
 /** From one time to the next. */
-export type Repeat = { readonly type: "every"; readonly ms: number } | ({ readonly type: "cron" } & CronTime);
+export type Recurrence =
+  | { readonly type: "every"; readonly ms: number }
+  | ({ readonly type: "cron" } & CronTime);
+
+/** What an outbox has more than its worker knows, or less where a number is negative. */
+export interface OutboxChange {
+  readonly messages: number;
+  readonly timers: number;
+  readonly bytes: number;
+}
 
 /** Messages of one turn. */
 export const turnSendsMax = 1_024;
@@ -61,7 +63,7 @@ const messageBytes = ({ agent, key, method, body }: Send): number =>
  * twice, because it is there beside the letter that it was last.
  */
 export function timerBytes(
-  timer: Send & { readonly id: string; readonly repeat: Repeat | undefined },
+  timer: Send & { readonly id: string; readonly repeat: Recurrence | undefined },
 ): number {
   const { id, repeat } = timer;
   const calendar = repeat?.type === "cron" ? utf8Length(repeat.pattern) + utf8Length(repeat.zone) : 0;
@@ -69,7 +71,7 @@ export function timerBytes(
 }
 
 /** When a timer is due after the first time, if it is. */
-export function repeatOf(due: Due): Repeat | undefined {
+export function recurrenceOf(due: KeptDue): Recurrence | undefined {
   if (due.type === "cron") return { type: due.type, pattern: due.pattern, zone: due.zone };
   return due.type === "every" ? { type: due.type, ms: due.ms } : undefined;
 }
@@ -78,7 +80,7 @@ export function repeatOf(due: Due): Repeat | undefined {
 export function sendBytes(send: Send): number {
   const { timing } = send;
   if (timing === undefined) return messageBytes(send);
-  return timerBytes({ ...send, id: timing.id, repeat: repeatOf(timing.due) });
+  return timerBytes({ ...send, id: timing.id, repeat: recurrenceOf(timing.due) });
 }
 
 export const bytesOfSends = (sends: readonly Send[]): number =>
@@ -116,7 +118,7 @@ export function encodeSends(sends: readonly Send[]): Uint8Array {
 }
 
 /** 0, or the place of the kind in its list from 1 on, then id and what it says. */
-function writeTiming(out: ByteWriter, timing: Timing | undefined): void {
+function writeTiming(out: ByteWriter, timing: Timing<KeptDue> | undefined): void {
   if (timing === undefined) return out.u8(0);
   const { id, due } = timing;
   out.u8(1 + dues.indexOf(due.type));

@@ -6,7 +6,7 @@ import { deadSubject, laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { AppendOutcome, AppendRequest, Appends } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
-import type { DeadLetter, LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
+import type { Burial, LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
 import type { AsleepTrims, Bells, Marks, Store } from "../store/index.ts";
 
@@ -137,7 +137,7 @@ function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring"
   };
 }
 
-function requestOf(session: Session, { source, letter, failure, attempts }: DeadLetter): AppendRequest {
+function requestOf(session: Session, { source, letter, failure, attempts }: Burial): AppendRequest {
   const { n, agent, key, method, body, atMs: sentAtMs } = letter;
   const { code, reason, message } = failure;
   const subject = deadSubject(session.token, source.toHex(), n);

@@ -1,6 +1,6 @@
 // What a session is to do later, as records have it (PROTOCOL.md 6.3).
 import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
-import { type Repeat, readSend, writeSend } from "../call/index.ts";
+import { type Recurrence, readSend, writeSend } from "../call/index.ts";
 import type { TimerChange } from "./timers.ts";
 import { readList, writeList } from "./words.ts";
 
@@ -43,7 +43,11 @@ function readChange(body: ByteReader): TimerChange {
   return { type: "set", timer: { id, dueMs, repeat, n: body.varint(), ...readSend(body) } };
 }
 
-const readCron = (body: ByteReader): Repeat => ({ type: "cron", pattern: body.text(), zone: body.text() });
+const readCron = (body: ByteReader): Recurrence => ({
+  type: "cron",
+  pattern: body.text(),
+  zone: body.text(),
+});
 
 /** 0: there is only one time. */
-const everyOf = (ms: number): Repeat | undefined => (ms === 0 ? undefined : { type: "every", ms });
+const everyOf = (ms: number): Recurrence | undefined => (ms === 0 ? undefined : { type: "every", ms });

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
-import type { Send, Timing } from "../call/index.ts";
+import type { KeptDue, Send } from "../call/index.ts";
 import { cronFiredMax, timersFiredMax } from "./constants.ts";
 import { decodeRecord } from "./index.ts";
 import type { LaneEffect } from "./types.ts";
 
 const target = { agent: "sink", key: "k", method: "take", body: sixteen(1) };
-const timer = (id: string, due: Timing["due"]): Send => ({ ...target, timing: { id, due } });
+const timer = (id: string, due: KeptDue): Send => ({ ...target, timing: { id, due } });
 const once = (id: string, ms: number): Send => timer(id, { type: "in", ms });
 const cancel = (id: string): Send => timer(id, { type: "never" });
 

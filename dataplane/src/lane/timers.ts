@@ -1,13 +1,14 @@
 // What the session is to do later: messages by their id, each until its time has come. Then it is a letter
 // like any other, in the record that takes it from the table or says when it is due next.
+import type { Timing } from "@voda/proto/timing";
 import {
   isAtOnce,
+  type KeptDue,
   laterCronMs,
   outboxMessagesMax,
-  type Repeat,
-  repeatOf,
+  type Recurrence,
+  recurrenceOf,
   type Send,
-  type Timing,
   timerBytes,
 } from "../call/index.ts";
 import { cronFiredMax, timersFiredMax } from "./constants.ts";
@@ -19,7 +20,7 @@ export interface Timer extends Send {
   /** By the store's clock: milliseconds since 1970. */
   readonly dueMs: number;
   /** Absent when there is only one time. */
-  readonly repeat: Repeat | undefined;
+  readonly repeat: Recurrence | undefined;
   /** Number of the letter that it was last; 0 before the first. The next one waits until that is over. */
   readonly n: number;
 }
@@ -69,7 +70,7 @@ export function soonestMs({ table }: Timers): number {
 }
 
 /** `undefined`: never. */
-function dueOf({ due }: Timing, nowMs: number): number | undefined {
+function dueOf({ due }: Timing<KeptDue>, nowMs: number): number | undefined {
   if (due.type === "never") return undefined;
   if (due.type === "cron") return due.firstMs;
   return due.type === "at" ? due.ms : nowMs + due.ms;
@@ -124,7 +125,7 @@ function dueTimers({ table }: Timers, outbox: Outbox, nowMs: number): Timer[] {
 function noteSend(
   changes: Map<string, TimerChange>,
   { agent, key, method, body }: Send,
-  timing: Timing,
+  timing: Timing<KeptDue>,
   nowMs: number,
 ): void {
   const { id } = timing;
@@ -136,7 +137,7 @@ function noteSend(
     method,
     body,
     dueMs,
-    repeat: repeatOf(timing.due),
+    repeat: recurrenceOf(timing.due),
     n: 0,
   };
   changes.set(id, timer ? { type: "set", timer } : { type: "gone", id });

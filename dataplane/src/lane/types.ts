@@ -1,6 +1,6 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
 // while it decides.
-import type { Mark } from "@voda/proto/mark";
+import type { Mark, Traces } from "@voda/proto/mark";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type {
   AbandonReason,
@@ -48,9 +48,6 @@ export interface Image {
   readonly pages: readonly Uint8Array[];
   readonly deltas: readonly Uint8Array[];
 }
-
-/** What is left of a session whose last record is not there. A name alone is of a lane that was lost. */
-export type Traces = "nothing" | "records" | "name";
 
 /** What is known of the lease of an incarnation. */
 export type Standing =

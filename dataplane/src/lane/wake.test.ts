@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import type { Traces } from "@voda/proto/mark";
 import {
   callOf,
   createRig,
@@ -16,7 +17,7 @@ import {
 } from "../../test/lane-rig.ts";
 import { wakeAttemptsMax } from "./constants.ts";
 import type { TurnEntry } from "./record-turns.ts";
-import type { LaneEffect, StoredRecord, Traces } from "./types.ts";
+import type { LaneEffect, StoredRecord } from "./types.ts";
 import { noRecord } from "./words.ts";
 
 const turn = (first: number): TurnEntry => ({

@@ -1,5 +1,5 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
-import { isBehind, type Mark } from "@voda/proto/mark";
+import { isBehind, type Mark, type Traces } from "@voda/proto/mark";
 import type { CallHead } from "../call/index.ts";
 import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
 import type { Pass, StoreReply, Waking } from "./lane.ts";
@@ -8,7 +8,7 @@ import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
 import { type Base, type DecodedRecord, emptyLane, replay, replayKept } from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
-import type { Incarnation, LaneEvent, StoredRecord, Traces } from "./types.ts";
+import type { Incarnation, LaneEvent, StoredRecord } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
 export function advanceWake(pass: Pass): void {

@@ -13,7 +13,7 @@ import {
   type TakeBack,
 } from "../call/index.ts";
 import { retryAfterMs } from "../lane/index.ts";
-import type { Timers } from "./ports.ts";
+import type { TimerPort } from "./ports.ts";
 
 /** A call that this node has not answered, and where it is. */
 export interface LiveCall {
@@ -63,7 +63,7 @@ export interface Calls {
  * `onLate` is told of each call whose deadline passes, and once more, `isLast`, `lateGraceMs` later; what is
  * not answered then is answered after it.
  */
-export function createCalls(timers: Timers, onLate: (call: LiveCall, isLast: boolean) => void): Calls {
+export function createCalls(timers: TimerPort, onLate: (call: LiveCall, isLast: boolean) => void): Calls {
   const live = new NumberMap<LiveCall>();
 
   const take = (number: number): LiveCall | undefined => {

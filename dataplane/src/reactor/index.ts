@@ -1,7 +1,7 @@
 export type {
   AppendedRecord,
+  Burial,
   CallersPort,
-  DeadLetter,
   HostWorld,
   LastSeen,
   MeshPort,
@@ -12,7 +12,7 @@ export type {
   Resolver,
   Session,
   StorePort,
-  Timers,
+  TimerPort,
   WorkerEvent,
   WorkerPort,
 } from "./ports.ts";

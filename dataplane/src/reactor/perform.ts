@@ -6,14 +6,14 @@ import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
 import type { Alone } from "./alone.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
-import type { HostWorld, Ports, Resolver, Timers, WorkerEvent } from "./ports.ts";
+import type { HostWorld, Ports, Resolver, TimerPort, WorkerEvent } from "./ports.ts";
 import type { Waits } from "./waits.ts";
 
 /** What performing needs of the reactor. */
 export interface Performing {
   readonly ports: Ports;
   readonly world: HostWorld;
-  readonly timers: Timers;
+  readonly timers: TimerPort;
   readonly calls: Calls;
   /** What turns here have asked and wait for. */
   readonly waits: Waits;

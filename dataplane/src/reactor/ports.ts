@@ -3,7 +3,7 @@
 // it says so.
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
-import type { Mark } from "@voda/proto/mark";
+import type { Mark, Traces } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type {
@@ -14,11 +14,12 @@ import type {
   Call,
   Failed,
   Failure,
+  OutboxChange,
   Recalled,
   StepAnswer,
   TakeBack,
 } from "../call/index.ts";
-import type { ColdReason, Image, LaneEvent, Letter, StoredRecord, Traces, World } from "../lane/index.ts";
+import type { ColdReason, Image, LaneEvent, Letter, StoredRecord, World } from "../lane/index.ts";
 
 /** A session as its ports see it. */
 export interface Session {
@@ -55,13 +56,6 @@ export interface WorkerPort {
   close(activation: number): void;
   /** Whether the activation runs under the revision that is current now. */
   isCurrent(activation: number): boolean;
-}
-
-/** What is there more than the worker knows, or less where a number is negative. */
-export interface OutboxChange {
-  readonly messages: number;
-  readonly timers: number;
-  readonly bytes: number;
 }
 
 export interface Opening extends Session {
@@ -168,13 +162,13 @@ export interface StorePort {
   /** Not awaited: what stays costs a wake. Up to that sequence. */
   unring(session: Session, seq: number): void;
   /** Kept until a person decides. Told is its id; `undefined` when it was kept before. */
-  bury(session: Session, dead: DeadLetter, told: Resolver<number | undefined>): void;
+  bury(session: Session, dead: Burial, told: Resolver<number | undefined>): void;
   /** The session is born: it shows in lists. */
   writeName(session: Session): void;
 }
 
 /** A letter that nobody takes. */
-export interface DeadLetter {
+export interface Burial {
   /** The birth id of the session that sent it. */
   readonly source: Uint8Array;
   readonly letter: Letter;
@@ -247,7 +241,7 @@ export interface HostWorld extends World {
 export type Disarm = () => void;
 
 /** Time, as an argument. */
-export interface Timers {
+export interface TimerPort {
   readonly nowMs: () => number;
   /** Once, at that monotonic time or a little later, never inside this call; not after it is disarmed. */
   readonly at: (atMs: number, act: () => void) => Disarm;

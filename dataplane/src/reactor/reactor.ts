@@ -26,7 +26,7 @@ import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { callOf, letterRefusal } from "./letters.ts";
 import { type Performing, type Posted, performAll } from "./perform.ts";
-import type { HostWorld, Owned, Ports, Session, Timers, WorkerEvent } from "./ports.ts";
+import type { HostWorld, Owned, Ports, Session, TimerPort, WorkerEvent } from "./ports.ts";
 import { Waits } from "./waits.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
@@ -35,7 +35,7 @@ export const workersLostMax = 3;
 export interface ReactorOptions {
   readonly ports: Ports;
   readonly world: HostWorld;
-  readonly timers: Timers;
+  readonly timers: TimerPort;
   readonly openLane: (name: SessionName) => Lane;
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;

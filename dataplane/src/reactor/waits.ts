@@ -4,7 +4,7 @@ import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { Hosted } from "./hosted.ts";
 
 /** What a turn here has asked and waits for; not of readers, which begin at once. */
-export interface Wait {
+export interface AskWait {
   readonly by: Hosted;
   /** The call whose turn asks. */
   readonly turn: number;
@@ -26,7 +26,7 @@ interface Reached {
 }
 
 export class Waits {
-  readonly #bySession = new Map<SessionToken, Set<Wait>>();
+  readonly #bySession = new Map<SessionToken, Set<AskWait>>();
   readonly #hostedOf: (token: SessionToken) => Hosted | undefined;
   /**
    * By the session that asks: those that do not wait for it. A turn asks many that wait for the same;
@@ -38,7 +38,7 @@ export class Waits {
     this.#hostedOf = hostedOf;
   }
 
-  add(wait: Wait): void {
+  add(wait: AskWait): void {
     const { token } = wait.by;
     const waits = this.#bySession.get(token) ?? new Set();
     this.#bySession.set(token, waits.add(wait));
@@ -47,7 +47,7 @@ export class Waits {
       if (apart.has(token) && !apart.has(wait.target.token)) this.#apart.delete(asker);
   }
 
-  delete(wait: Wait): void {
+  delete(wait: AskWait): void {
     const { token } = wait.by;
     const waits = this.#bySession.get(token);
     if (waits?.delete(wait) !== true || waits.size > 0) return;
@@ -99,13 +99,13 @@ export class Waits {
     return names.length === 1 ? undefined : names.join(" -> ");
   }
 
-  #first(token: SessionToken): Wait | undefined {
+  #first(token: SessionToken): AskWait | undefined {
     for (const wait of this.#bySession.get(token) ?? []) if (this.#isNeeded(wait)) return wait;
     return undefined;
   }
 
   /** Its turn still runs, and what it asked has not had its own: only then somebody waits for it. */
-  #isNeeded({ by, turn, target, call }: Wait): boolean {
+  #isNeeded({ by, turn, target, call }: AskWait): boolean {
     const isAsking = by.lane.activation?.turns.jobs.get(turn)?.stage === "running";
     return isAsking && this.#hostedOf(target.token)?.lane.calls.get(call)?.stage !== "executed";
   }

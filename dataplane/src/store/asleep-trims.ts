@@ -75,7 +75,7 @@ export function openAsleepTrims(options: AsleepTrimsOptions): AsleepTrims {
   };
 }
 
-interface Due extends LogTrim {
+interface AsleepTrim extends LogTrim {
   readonly entry: StoredMessage;
 }
 
@@ -111,10 +111,10 @@ async function trimDue(options: AsleepTrimsOptions): Promise<number> {
   return 0;
 }
 
-const dueMs = ({ entry, inMs }: Due): number => entry.atMs + inMs;
+const dueMs = ({ entry, inMs }: AsleepTrim): number => entry.atMs + inMs;
 
 /** A session that has woken since has another last record, and trims itself. */
-async function trim({ requests, store, failed }: AsleepTrimsOptions, due: Due): Promise<void> {
+async function trim({ requests, store, failed }: AsleepTrimsOptions, due: AsleepTrim): Promise<void> {
   const { token, hash, below, entry } = due;
   try {
     const last = await store.lastFromLeader(token);
@@ -128,7 +128,7 @@ async function trim({ requests, store, failed }: AsleepTrimsOptions, due: Due): 
   }
 }
 
-function dueOf(entry: StoredMessage): Due {
+function dueOf(entry: StoredMessage): AsleepTrim {
   const [below = "", inMs = "", hash = ""] = new TextDecoder().decode(entry.bytes).split(" ");
   const token = entry.subject.split(".")[2] as SessionToken;
   return { entry, token, below: Number(below), inMs: Number(inMs), hash: Uint8Array.fromHex(hash) };

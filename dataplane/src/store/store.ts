@@ -1,4 +1,5 @@
 import { headers } from "@nats-io/transport-node";
+import type { Traces } from "@voda/proto/mark";
 import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
 import { ensureStreams, type StreamsMade } from "@voda/proto/streams";
 import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
@@ -15,7 +16,7 @@ import {
 } from "../nats/index.ts";
 import { openGate } from "./gate.ts";
 import { deletePages, readPages, writePages } from "./pages.ts";
-import { readTraces, type Traces } from "./traces.ts";
+import { readTraces } from "./traces.ts";
 
 /**
  * The stored half of sessions: records of lanes, pages of snapshots, names. Reads are hints; only an accepted

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Traces } from "@voda/proto/mark";
 import { sessionToken } from "@voda/proto/session";
 import type { Requests } from "../nats/index.ts";
-import { readTraces, type Traces } from "./traces.ts";
+import { readTraces } from "./traces.ts";
 
 const token = sessionToken({ namespace: "default", agent: "counter", key: "k" });
 

@@ -1,10 +1,8 @@
 // Whether anything is left of a session whose last record is not there.
+import type { Traces } from "@voda/proto/mark";
 import type { SessionToken } from "@voda/proto/session";
 import { laneSubjects, logStream } from "@voda/proto/wire";
 import { fromLeader, type Requests } from "../nats/index.ts";
-
-/** What was found: a name without records is of a lane that was lost. */
-export type Traces = "nothing" | "records" | "name";
 
 /**
  * From the leader. Both are looked at, each by an index of its own: what damage hides from one, the other may

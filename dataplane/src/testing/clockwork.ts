@@ -23,14 +23,14 @@ export interface ClockworkOptions {
 
 const inOrder: ClockworkOptions = { isShuffled: false, added: () => undefined };
 
-interface Due {
+interface Planned {
   readonly atMs: number;
   readonly order: number;
   readonly act: () => void;
 }
 
 export function createClockwork(seed: number, { isShuffled, added } = inOrder): Clockwork {
-  const heap: Due[] = [];
+  const heap: Planned[] = [];
   let nowMs = 0;
   let order = 0;
   const random = prng(seed);
@@ -60,9 +60,10 @@ export function createClockwork(seed: number, { isShuffled, added } = inOrder): 
   };
 }
 
-const isBefore = (a: Due, b: Due): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+const isBefore = (a: Planned, b: Planned): boolean =>
+  a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 
-function push(heap: Due[], due: Due): void {
+function push(heap: Planned[], due: Planned): void {
   let at = heap.length;
   heap.push(due);
   while (at > 0) {
@@ -75,7 +76,7 @@ function push(heap: Due[], due: Due): void {
   heap[at] = due;
 }
 
-function pop(heap: Due[]): Due | undefined {
+function pop(heap: Planned[]): Planned | undefined {
   const top = heap[0];
   const last = heap.pop();
   if (top === undefined || last === undefined || heap.length === 0) return top;

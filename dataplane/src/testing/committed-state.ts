@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
 import type { Schema } from "@voda/state";
 import { assert } from "@voda/stdx";
-import { decodeRecord } from "../lane/index.ts";
+import { decodeRecord, type Image } from "../lane/index.ts";
 import { decodeStored, replay } from "../lane/replay.ts";
 import { loadState } from "../worker/load-state.ts";
 import { pageText, type StoredLane } from "./store.ts";
@@ -17,11 +17,6 @@ export function committedState(lane: StoredLane, schema: Schema): object {
   view.close();
   assert(typeof json === "object" && json !== null, "a state is an object");
   return json;
-}
-
-interface Image {
-  readonly pages: readonly Uint8Array[];
-  readonly deltas: readonly Uint8Array[];
 }
 
 function imageOf({ last, rows, pages }: StoredLane): Image {

@@ -9,7 +9,7 @@ import { chanceOf } from "./chance.ts";
 import { committedState } from "./committed-state.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import { createLogBook, type LogLine } from "./log-book.ts";
-import { Node, type NodeParts } from "./node.ts";
+import { NodeLife, type NodeParts } from "./node.ts";
 import { fillIn } from "./older-node.ts";
 import { Pump } from "./pump.ts";
 import { laterBy, type MeshRequest, requestOf, responseOf } from "./request.ts";
@@ -57,7 +57,7 @@ export class MemoryMesh implements Disposable {
   readonly #thrown = new Map<string, unknown>();
   /** Whoever waits until a session sleeps: told also when its node dies, for then it is in no memory. */
   readonly #sleepers = new Set<() => void>();
-  #node: Node;
+  #node: NodeLife;
   /** Why nothing happens any more. */
   #ended: Error | undefined;
   /** Each has an incarnation of its own, which its number makes. */
@@ -88,7 +88,7 @@ export class MemoryMesh implements Disposable {
       numbers,
       threw: (request, error) => this.#threw(request, error),
     };
-    this.#node = new Node(this.#parts, this.#lives);
+    this.#node = new NodeLife(this.#parts, this.#lives);
     this.#floor = this.#createFloor(numbers);
   }
 
@@ -165,7 +165,7 @@ export class MemoryMesh implements Disposable {
     this.#throwIfEnded();
     this.#node.die();
     this.#lives += 1;
-    this.#node = new Node(this.#parts, this.#lives);
+    this.#node = new NodeLife(this.#parts, this.#lives);
     for (const asleep of this.#sleepers) asleep();
     for (const open of this.#open) this.#send(open);
   }

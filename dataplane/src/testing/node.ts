@@ -36,7 +36,7 @@ const bellRetryMs = 2_000;
 const deliverMsMax = 30_000;
 const birthBytes = 16;
 
-export class Node {
+export class NodeLife {
   readonly #parts: NodeParts;
   readonly #program: Program;
   readonly #reactor: Reactor;

@@ -4,7 +4,7 @@ import { type Mark, mayReplace } from "@voda/proto/mark";
 import type { SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName } from "@voda/proto/wire";
 import type { StoredRecord } from "../lane/index.ts";
-import type { AppendedRecord, DeadLetter, Session } from "../reactor/index.ts";
+import type { AppendedRecord, Burial, Session } from "../reactor/index.ts";
 import type { RungBell } from "../reactor/ports.ts";
 
 /** A session that must be looked at, also when nobody calls it. */
@@ -13,7 +13,7 @@ export interface StoredBell extends RungBell {
 }
 
 /** A letter that nobody took, and who had sent it. */
-export interface BuriedLetter extends Pick<DeadLetter, "letter" | "failure" | "attempts"> {
+export interface BuriedLetter extends Pick<Burial, "letter" | "failure" | "attempts"> {
   readonly from: SessionName;
 }
 
@@ -90,10 +90,7 @@ export class MemoryStore {
   }
 
   /** Returns its id; `undefined` when it came before. */
-  bury(
-    { token, name: from }: Session,
-    { letter, failure, attempts, source }: DeadLetter,
-  ): number | undefined {
+  bury({ token, name: from }: Session, { letter, failure, attempts, source }: Burial): number | undefined {
     const subject = `${token} ${source.join()} ${letter.n}`;
     if (this.#graves.has(subject)) return undefined;
     this.#graves.set(subject, { from, letter, failure, attempts });

@@ -19,7 +19,7 @@ import {
   readBegun,
   synchronousCall,
 } from "./begun.ts";
-import { type Channel, type Ends, openChannel } from "./channel.ts";
+import { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
 import {
   type FromWorker,
@@ -79,7 +79,7 @@ export interface WorkerHandle {
   /** Why no session can be opened here now. */
   readonly refusal: Failed | undefined;
   /** The thread that the activation is in until it is closed or lost. `hear` hears what is said of it. */
-  open(activation: number, hear: (event: SessionEvent) => void): Pick<Channel<ToWorker>, "send">;
+  open(activation: number, hear: (event: SessionEvent) => void): Pick<ThreadChannel<ToWorker>, "send">;
   close(activation: number): void;
 }
 
@@ -173,7 +173,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     return this.#seats.size === 0;
   }
 
-  open(activation: number, hear: Seat["hear"]): Channel<ToWorker> {
+  open(activation: number, hear: Seat["hear"]): ThreadChannel<ToWorker> {
     this.#seats.set(activation, { hear, pages: [] });
     return this.#life.channel;
   }
@@ -428,7 +428,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
 /** One thread of the bundle, and what is kept beside it. */
 interface Life {
-  readonly channel: Channel<ToWorker>;
+  readonly channel: ThreadChannel<ToWorker>;
   readonly ends: Ends;
   readonly pulse: Int32Array<SharedArrayBuffer>;
   readonly begun: BegunTable;

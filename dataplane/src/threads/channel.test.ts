@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
-import { type Channel, openChannel } from "./channel.ts";
+import { openChannel, type ThreadChannel } from "./channel.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
 /** Both ends in this thread; rings of so many bytes. */
 function pair(
   ringBytes: number,
   onMessage: (message: ToWorker) => void,
-): { from: Channel<ToWorker>; behind: readonly boolean[]; close: () => void } {
+): { from: ThreadChannel<ToWorker>; behind: readonly boolean[]; close: () => void } {
   const behind: boolean[] = [];
   const [there, back] = [createRing(ringBytes), createRing(ringBytes)];
   const { port1, port2 } = new MessageChannel();

@@ -11,7 +11,7 @@ export interface Ends {
 }
 
 /** One side's end; disposal closes both rings and the port. */
-export interface Channel<Out> extends Disposable {
+export interface ThreadChannel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
   readonly send: (message: Out) => void;
   /** Takes all that the other side has said: it may not come to ringing the bell. */
@@ -32,7 +32,7 @@ export interface ChannelOptions<Out, In> {
 /**
  * Reads from now on. A message that cannot be read ends the channel: what follows it would be read wrongly.
  */
-export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): Channel<Out> {
+export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): ThreadChannel<Out> {
   const writer = new RingWriter(ends.output, ends.port);
   const cursor = new FrameCursor();
   const backlog: FrameFields[] = [];

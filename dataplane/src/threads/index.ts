@@ -6,7 +6,7 @@ export {
   type WorkerHandle,
   type WorkerSetup,
 } from "./bundle-worker.ts";
-export { type Channel, type Ends, openChannel } from "./channel.ts";
+export { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
 export {
   type FromWorker,
   fromWorker,

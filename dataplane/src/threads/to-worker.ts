@@ -14,6 +14,7 @@ import {
   encodeFailure,
   encodeRecalled,
   encodeSessionCall,
+  type OutboxChange,
   type Recalled,
   type SessionCall,
   type StepAnswer,
@@ -200,7 +201,6 @@ function stepAnswer(code: number, bytes: Uint8Array): StepAnswer {
 }
 
 /** Numbers of a frame name calls, activations and turns, and have no sign: these stand in its payload. */
-type OutboxChange = Pick<ToWorker & { type: "outbox" }, "messages" | "timers" | "bytes">;
 
 function changeBytes({ messages, timers, bytes }: OutboxChange): Uint8Array {
   const out = new ByteWriter(16);

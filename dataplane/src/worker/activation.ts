@@ -24,13 +24,14 @@ import {
   type Failed,
   type Failure,
   fail,
+  type OutboxChange,
   type Recalled,
   type SessionCall,
   type StepAnswer,
 } from "../call/index.ts";
 import type { BegunWriter, SessionMessage } from "../threads/index.ts";
 import { feedTurn, openTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
-import { Asks } from "./asks.ts";
+import { PendingAsks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
@@ -39,7 +40,7 @@ import { siteOf } from "./failed-ask.ts";
 import { encodeFailed, endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
-import { KnownTargets, type OutboxChange, OutboxRoom, type TurnSends } from "./sends.ts";
+import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
 import { noWorkflows, type OwnTimer, Workflows } from "./workflows.ts";
 import type { ThreadWorld } from "./world.ts";
@@ -99,7 +100,7 @@ export class WorkerActivation {
   /** Calls that the machine knows and that have not ended. */
   readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
-  readonly #asks: Asks;
+  readonly #asks: PendingAsks;
   /** `undefined` before a handler does something outside. */
   #steps: Steps | undefined;
   readonly #room: OutboxRoom;
@@ -111,7 +112,7 @@ export class WorkerActivation {
     this.#options = options;
     this.#turn = openTurn(options.number);
     this.#room = new OutboxRoom(options.world.now);
-    this.#asks = new Asks({
+    this.#asks = new PendingAsks({
       activation: options.number,
       name: options.name,
       nowMs: options.world.monotonicMs,

@@ -42,7 +42,7 @@ export interface AsksOptions {
 }
 
 /** Numbers asks by activation: an answer that comes after its turn has ended finds nobody. */
-export class Asks {
+export class PendingAsks {
   readonly #options: AsksOptions;
   readonly #waiting = new Map<number, Waiting>();
   /** Calls of the session to itself. */

@@ -9,7 +9,7 @@ const utf8 = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Who does a step, and for how long. */
-export interface Performing {
+export interface Attempting {
   /** Whose step it is. */
   readonly origin: Origin;
   readonly request: RunRequest;
@@ -32,7 +32,7 @@ export interface Performed {
 }
 
 /** Rejects with what the last attempt threw, with VodaError, or with the reason of `ended`. */
-export async function perform(performing: Performing): Promise<Performed> {
+export async function perform(performing: Attempting): Promise<Performed> {
   const { request } = performing;
   const bytes = resultBytes(request.name, await tryUntilDone(performing));
   return { bytes, value: await request.check(resultOf(bytes)) };
@@ -42,7 +42,7 @@ export async function perform(performing: Performing): Promise<Performed> {
 export const resultOf = (bytes: Uint8Array): unknown =>
   bytes.length === 0 ? undefined : JSON.parse(decoder.decode(bytes));
 
-async function tryUntilDone(performing: Performing): Promise<unknown> {
+async function tryUntilDone(performing: Attempting): Promise<unknown> {
   const { request, ended, last, onRetry } = performing;
   const over = last === undefined ? ended : AbortSignal.any([ended, last]);
   let delayMs = request.delayMs;
@@ -60,7 +60,7 @@ async function tryUntilDone(performing: Performing): Promise<unknown> {
 }
 
 /** The handler goes on when the time is over, whether the step listens to its signal or not. */
-async function attemptOnce(performing: Performing): Promise<unknown> {
+async function attemptOnce(performing: Attempting): Promise<unknown> {
   const { origin, request, idempotencyKey, ended } = performing;
   const abort = new AbortController();
   const { timeoutMs } = request;
@@ -85,7 +85,7 @@ async function attemptOnce(performing: Performing): Promise<unknown> {
 
 /** What `result` gives, or `over` once the time is over. Rejects when the turn ends first. */
 async function within(
-  { ended, after }: Pick<Performing, "ended" | "after">,
+  { ended, after }: Pick<Attempting, "ended" | "after">,
   ms: number | undefined,
   over: () => unknown,
   result?: Promise<unknown>,

@@ -6,10 +6,10 @@ import { agent, s, VodaError } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import {
   fail,
+  type KeptDue,
   outboxBytesMax,
   outboxMessagesMax,
   sendBytes,
-  type Timing,
   timersMax,
   turnSendsMax,
 } from "../call/index.ts";
@@ -83,7 +83,7 @@ test("the bytes of an outbox are bounded too", () => {
 
 test("a session with too many timers sets no more, and may take some back", () => {
   const room = new OutboxRoom(() => nowMs);
-  const timer = (due: Exclude<Timing["due"], { type: "cron" }>) => ({
+  const timer = (due: Exclude<KeptDue, { type: "cron" }>) => ({
     ...message(1),
     timing: { id: "a", due },
   });

@@ -1,13 +1,14 @@
 // What the turns of one activation send: bounded while a handler runs, so that the handler hears of a bound,
 // and kept until the turn ends.
+import type { CronTime } from "@voda/proto/timing";
 import { turnBytesMax } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import { type SendRequest, VodaError } from "voda/definition";
 import {
-  type CronTime,
-  type Due,
   firstCronMs,
   isAtOnce,
+  type KeptDue,
+  type OutboxChange,
   outboxBytesMax,
   outboxMessagesMax,
   type Send,
@@ -19,13 +20,6 @@ import type { Site } from "./failed-ask.ts";
 
 const utf8 = new TextEncoder();
 const retryAfter = 1_000;
-
-/** What is there more than the thread knows, or less where a number is negative. */
-export interface OutboxChange {
-  readonly messages: number;
-  readonly timers: number;
-  readonly bytes: number;
-}
 
 /** Whether it has a target: what cancels a timer has none. */
 const isCalled = ({ timing }: Send): boolean => timing?.due.type !== "never";
@@ -99,7 +93,7 @@ export class OutboxRoom {
     return { timing: { id, due: due.type === "cron" ? this.#firstOf(way, due) : due } };
   }
 
-  #firstOf(way: string, { pattern, zone }: CronTime): Due {
+  #firstOf(way: string, { pattern, zone }: CronTime): KeptDue {
     return { type: "cron", pattern, zone, firstMs: firstMsOf(way, { pattern, zone }, this.#nowMs()) };
   }
 }

@@ -10,12 +10,12 @@ import { definitionOf, handlersOf, workflowsOf } from "voda/definition";
 import { type Failed, fail } from "../call/index.ts";
 import {
   BegunWriter,
-  type Channel,
   type FromWorker,
   fromWorker,
   openChannel,
   ownThread,
   pulseMs,
+  type ThreadChannel,
   type ToWorker,
   toWorker,
   type WorkerSetup,
@@ -50,7 +50,7 @@ class WorkerThread {
   readonly #opening = new Map<number, Opening>();
   readonly #activations = new Map<number, WorkerActivation>();
   readonly #begun: BegunWriter;
-  readonly #channel: Channel<FromWorker>;
+  readonly #channel: ThreadChannel<FromWorker>;
   readonly #exit: () => never;
 
   constructor({ begun, ends, node }: WorkerSetup, exit: () => never) {

@@ -1,5 +1,6 @@
 // What one turn does to the workflows of its session: rules and bounds of rows and journals. Nothing of it
 // counts before the turn is committed.
+import type { Due } from "@voda/proto/timing";
 import {
   checkWorkflowName,
   type Json,
@@ -27,9 +28,7 @@ import {
 } from "./workflow-rows.ts";
 
 /** When a timer of the session is due. */
-export type WaitDue =
-  | { readonly type: "in" | "at" | "every"; readonly ms: number }
-  | { readonly type: "never" };
+export type WaitDue = Exclude<Due, { type: "cron" }>;
 
 /** What the turn has done beside its state. */
 export interface BookParts {

@@ -1,17 +1,18 @@
 // A worker's half of an activation: the real turn machine; the state is the list of effects, and a handler
 // takes some time.
 
+import type { Timing } from "@voda/proto/timing";
 import {
   type Answer,
   encodeAnswer,
   type Failure,
   fail,
+  type KeptDue,
   noSends,
   type Send,
   type StepAnswer,
   type StepDoneMessage,
   type StepMessage,
-  type Timing,
 } from "../../../dataplane/src/call/index.ts";
 import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
 import {
@@ -228,7 +229,7 @@ function sendsOf({ kind, number, timing }: Operation): readonly Send[] {
 
 const isSent = (kind: Operation["kind"]): boolean => ["send", "poison", "moody", "killer"].includes(kind);
 
-const timingOf = ({ type, ms, of }: OperationTiming): Timing => ({
+const timingOf = ({ type, ms, of }: OperationTiming): Timing<KeptDue> => ({
   id: String(of),
   due: type === "never" ? { type } : { type, ms },
 });

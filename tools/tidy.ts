@@ -74,6 +74,7 @@ const rules: readonly Rule[] = [
       return lines > linesMax ? `${lines} lines exceed ${linesMax}: is it one noun or one verb?` : undefined;
     },
   },
+  { applies: (file) => isSource(file) && !file.includes("testdata"), broken: namedTwice },
   {
     applies: isTest,
     broken: (_, text) => (/\btest\(/.test(text) ? undefined : "a test file without test(...)"),
@@ -84,6 +85,21 @@ const rules: readonly Rule[] = [
       files.includes(file.replace("package.json", "README.md")) ? undefined : "the room needs a README.md",
   },
 ];
+
+/** Names of exported types by workspace: one name is one thing there, wherever it stands. */
+const typeNames = new Map<string, string>();
+const exportedType = /^export (?:declare |abstract )*(?:type|interface|class) (\w+)/gm;
+/** Where a type of that name stands already; notes those of the file. */
+function namedTwice(file: string, text: string): string | undefined {
+  const [workspace] = file.split("/");
+  const names = new Set([...text.matchAll(exportedType)].map(([, name]) => name ?? ""));
+  for (const name of names) {
+    const at = typeNames.get(`${workspace} ${name}`);
+    if (at !== undefined) return `${name} stands in ${at} too: share it, or give one of them its own name`;
+    typeNames.set(`${workspace} ${name}`, file);
+  }
+  return undefined;
+}
 
 /** What git knows: notes and outputs that lie about are nobody's fault. */
 const files = execFileSync("git", ["ls-files"], { encoding: "utf8" })

@@ -1,5 +1,6 @@
 // A mesh without sockets, on stores in memory and a clock of its own.
 import { type BuriedLetter, MemoryMesh } from "@voda/dataplane/testing";
+import type { LogLine } from "@voda/proto/log-line";
 import { defaultNamespace } from "@voda/proto/name";
 import { agentNameOf, told, wayOf } from "./ask.ts";
 import { type Client, createClient } from "./client.ts";
@@ -23,18 +24,6 @@ export interface TestMeshOptions<A extends readonly AnyAgent[]> extends Config<A
   readonly seed?: number;
   /** Where the clock of the mesh begins. Default: 2026-01-01T00:00:00Z. */
   readonly now?: Date | number;
-}
-
-/** A line that a handler logged, or the node about it. */
-export interface LogLine {
-  readonly level: "debug" | "info" | "warn" | "error";
-  readonly message: string;
-  readonly agent?: string;
-  readonly key?: string;
-  readonly method?: string;
-  /** Of which call it is: an error of `mesh.client` names it. */
-  readonly request?: string;
-  readonly fields: object;
 }
 
 /** A message that its target did not take. */

@@ -187,7 +187,7 @@ function writeTypes(outDir: string): void {
   for (const file of globSync(join(outDir, "**/*.d.ts"))) {
     const toProto = relative(dirname(file), join(outDir, "proto/src"));
     const text = readFileSync(file, "utf8")
-      .replaceAll(/(from ")@voda\/proto\/(\w+)"/g, `$1${toProto}/$2.ts"`)
+      .replaceAll(/(from ")@voda\/proto\/([\w-]+)"/g, `$1${toProto}/$2.ts"`)
       .replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"');
     if (/"@voda\//.test(text)) throw new Error(`${file} shows types of a room that is not published`);
     writeFileSync(file, text);

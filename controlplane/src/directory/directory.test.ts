@@ -259,7 +259,10 @@ test("a node that the pool cannot hold is refused by its name, and keeps nobody 
   const { directory } = directoryOf("a");
   const gpus = Array.from({ length: 17 }, (_, i) => ({ uuid: `g${i}`, model: "X", memoryMib: 1 }));
   assert.throws(() => directory.join({ ...node("b"), gpus }), /node b: 17 GPUs exceed gpusPerNodeMax 16/);
-  assert.equal(directory.node("b"), undefined);
+  assert.deepEqual(
+    directory.nodes().map(({ id }) => id),
+    ["a"],
+  );
   directory.join(node("b"));
   assert.deepEqual(
     directory.nodes().map(({ id }) => id),

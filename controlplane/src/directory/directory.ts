@@ -167,10 +167,6 @@ export class Directory {
     if (entry !== undefined) entry.isLapsed = isLapsed;
   }
 
-  node(id: string): DirectoryNode | undefined {
-    return this.#nodes.get(id)?.node;
-  }
-
   /** By id. */
   nodes(): DirectoryNode[] {
     return Array.from(this.#nodes.values(), ({ node }) => node).toSorted((a, b) => (a.id < b.id ? -1 : 1));

@@ -63,6 +63,7 @@ export function openBellRounds(options: BellRoundsOptions): AsyncDisposable {
   };
 }
 
+/** What one round over all bells works on; its number says which node sees to those of dead ones. */
 interface Round {
   readonly known: KnownBells;
   readonly wakes: Wakes;
@@ -111,6 +112,7 @@ class KnownBells {
   }
 }
 
+/** Its bell is due, and waits until fewer than `atOnceMax` are on their way into memory. */
 interface PendingWake {
   readonly bell: Bell;
   readonly over: () => void;

@@ -9,7 +9,7 @@ import type { Hash } from "./words.ts";
 import type { Work } from "./work.ts";
 
 /** Of one turn, which may have run several times. */
-export interface Journal {
+export interface TurnJournal {
   readonly turnId: Uint8Array;
   /** By name, in the order in which they were done. */
   readonly entries: Map<string, JournalEntry>;
@@ -36,7 +36,7 @@ export type NewEntry = Omit<JournalEntry, "expiresAtMs"> & { readonly work: Work
 /** The slice. */
 export interface Journals {
   /** By the text of the turn; equal to what replay of the lane gives. */
-  readonly turns: Map<string, Journal>;
+  readonly turns: Map<string, TurnJournal>;
   /** Of all of them. */
   bytes: number;
   /** Steps that may not begin yet. */
@@ -90,7 +90,7 @@ export const stepText = ({ turnId, name }: Pick<TurnStep, "turnId" | "name">): s
   `${turnId.toHex()} ${name}`;
 
 /** `nowMs`: the store's clock. */
-export function findJournal(journals: Journals, turnId: Uint8Array, nowMs: number): Journal | undefined {
+export function findJournal(journals: Journals, turnId: Uint8Array, nowMs: number): TurnJournal | undefined {
   const journal = journals.turns.get(turnId.toHex());
   if (journal === undefined || journal.expiresAtMs > nowMs) return journal;
   endJournal(journals, turnId);

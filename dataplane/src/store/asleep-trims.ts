@@ -75,6 +75,7 @@ export function openAsleepTrims(options: AsleepTrimsOptions): AsleepTrims {
   };
 }
 
+/** A trim whose session sleeps, as it was left beside the marks. */
 interface AsleepTrim extends LogTrim {
   readonly entry: StoredMessage;
 }

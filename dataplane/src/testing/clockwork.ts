@@ -23,6 +23,7 @@ export interface ClockworkOptions {
 
 const inOrder: ClockworkOptions = { isShuffled: false, added: () => undefined };
 
+/** What is to happen, and in which place among all of its time. */
 interface Planned {
   readonly atMs: number;
   readonly order: number;

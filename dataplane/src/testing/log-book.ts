@@ -1,20 +1,7 @@
 // What agents log, kept for the test to read.
-import type { LogLevel } from "../threads/index.ts";
+import type { LogLevel, LogLine } from "@voda/proto/log-line";
 import type { AgentLog, Speaker } from "../worker/log.ts";
 import { currentOrigin } from "../worker/origin.ts";
-
-/** A line, with whose it is as far as is known. */
-export interface LogLine {
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly agent?: string;
-  readonly key?: string;
-  readonly method?: string;
-  /** The id of the request in whose turn it was logged. */
-  readonly request?: string;
-  /** What the agent or the node said beside it. */
-  readonly fields: object;
-}
 
 /** Lines that are kept; the oldest go first. */
 export const logLinesMax = 10_000;

@@ -1,4 +1,5 @@
 // A mesh in the process of a test: one node on stores in memory, in virtual time, called by `fetch`.
+import type { LogLine } from "@voda/proto/log-line";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { LinkedList } from "@voda/stdx";
 import type { AnyAgent } from "voda/definition";
@@ -8,7 +9,7 @@ import { createRoutes } from "../ingress/routes.ts";
 import { chanceOf } from "./chance.ts";
 import { committedState } from "./committed-state.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
-import { createLogBook, type LogLine } from "./log-book.ts";
+import { createLogBook } from "./log-book.ts";
 import { NodeLife, type NodeParts } from "./node.ts";
 import { fillIn } from "./older-node.ts";
 import { Pump } from "./pump.ts";

@@ -3,6 +3,7 @@
 import { Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
 import { hash16 } from "@voda/proto/hash16";
+import type { LogLevel } from "@voda/proto/log-line";
 import { bundleLoadMsMax } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
@@ -21,13 +22,7 @@ import {
 } from "./begun.ts";
 import { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
-import {
-  type FromWorker,
-  fromWorker,
-  type LogEntry,
-  type LogLevel,
-  type SessionMessage,
-} from "./from-worker.ts";
+import { type FromWorker, fromWorker, type LogEntry, type SessionMessage } from "./from-worker.ts";
 import { findHolder, type ThreadHolder } from "./holder.ts";
 import { readDefinitions, readLoadError, readLogEntry } from "./lines.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";

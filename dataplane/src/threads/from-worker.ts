@@ -1,4 +1,5 @@
 // What a worker says to the I/O thread.
+import type { LogLevel } from "@voda/proto/log-line";
 import { turnBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import {
@@ -63,9 +64,6 @@ export interface LogEntry {
   /** The agent's. */
   readonly fields?: object;
 }
-
-/** As `ctx.log` has them. */
-export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Frames carry their places: a new one goes to the end. */
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];

@@ -11,7 +11,6 @@ export {
   type FromWorker,
   fromWorker,
   type LogEntry,
-  type LogLevel,
   type SessionMessage,
 } from "./from-worker.ts";
 export { ownThread } from "./thread-time.ts";

@@ -1,10 +1,10 @@
 // How a handler's end without an answer is told: to the caller what the caller may know, to the log the rest.
 import { grpcCodes } from "@voda/proto/errors";
+import type { LogLevel } from "@voda/proto/log-line";
 import { turnBytesMax } from "@voda/proto/wire";
 import { RefusedValueError, TooLargeError } from "@voda/state";
 import { BrokenSchemaError, isRefusedInput, retryAfterMsMax, VodaError } from "voda/definition";
 import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
-import type { LogLevel } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
 import { FailedAsk } from "./failed-ask.ts";
 import { describeThrown, kindOf, textOf } from "./thrown.ts";

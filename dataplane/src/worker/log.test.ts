@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FromWorker, LogEntry, LogLevel } from "../threads/index.ts";
+import type { LogLevel } from "@voda/proto/log-line";
+import type { FromWorker, LogEntry } from "../threads/index.ts";
 import {
   logCharsMax,
   loggerOf,

@@ -1,8 +1,9 @@
 // What agents say, as lines of the node's log: each with whose it is, and of what a session
 // prints so many in a second and no more.
+import type { LogLevel } from "@voda/proto/log-line";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "voda/definition";
-import type { FromWorker, LogEntry, LogLevel } from "../threads/index.ts";
+import type { FromWorker, LogEntry } from "../threads/index.ts";
 import { currentOrigin, type Origin } from "./origin.ts";
 import { describeThrown, textOf } from "./thrown.ts";
 

@@ -1,7 +1,7 @@
 // What agents print becomes lines of the node's log. The node's own standard output tells its supervisor that
 // it is ready: nothing that an agent writes may come between.
 import { formatWithOptions } from "node:util";
-import type { LogLevel } from "../threads/index.ts";
+import type { LogLevel } from "@voda/proto/log-line";
 import type { AgentLog } from "./log.ts";
 import { textOf } from "./thrown.ts";
 

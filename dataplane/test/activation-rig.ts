@@ -1,6 +1,6 @@
 // An activation in a test's hand: an agent with handlers of all kinds, and what the activation said of them.
 import assert from "node:assert/strict";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { openState, type Schema, type SessionState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
@@ -241,7 +241,7 @@ function createRunner(activation: WorkerActivation) {
 }
 
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turnOfLoop();
+  while (!condition()) await loopTick();
 }
 
 /** Session `k` of the agent, with nothing in its state; `more` has handlers of its own. */

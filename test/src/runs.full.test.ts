@@ -1,7 +1,7 @@
 // Sessions that pay and ship at a server, while their nodes and threads are killed at random points.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { prng } from "@voda/stdx";
 import { call, type Effect, openTwoNodes, refusal, startUpstream, waitUntil } from "./kit/index.ts";
 
@@ -16,7 +16,7 @@ const wrong: string[] = [];
 const { cluster } = await openTwoNodes("runs");
 const upstream = await startUpstream(async (effect) => {
   noteOrder(effect);
-  for (let turns = random.below(500); turns > 0; turns -= 1) await turnOfLoop();
+  for (let turns = random.below(500); turns > 0; turns -= 1) await loopTick();
 });
 after(() => upstream[Symbol.asyncDispose]());
 

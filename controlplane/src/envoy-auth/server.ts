@@ -1,4 +1,4 @@
-// Envoy's HTTP/1.1 ext_authz: METHOD /pick<original path>, answered within one turn of the event loop.
+// Envoy's HTTP/1.1 ext_authz: METHOD /pick<original path>, answered within one tick of the event loop.
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { listenOnSocket } from "@voda/net";

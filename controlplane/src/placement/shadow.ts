@@ -59,7 +59,7 @@ export class Shadow implements PoolFollower {
   readonly #pool: Pool;
   readonly #references: readonly Reference[];
   readonly #prices: PricedPolicy;
-  #turn = 0;
+  #next = 0;
   #dueMs = 0;
 
   /** @throws AssertionError when neither the pool nor a reference has prices. */
@@ -108,9 +108,9 @@ export class Shadow implements PoolFollower {
    * filter is the same.
    */
   compare({ request, kind, node, nodeId, mask, version }: PoolPlan): void {
-    const reference = this.#references[this.#turn];
+    const reference = this.#references[this.#next];
     if (reference === undefined) return;
-    this.#turn = (this.#turn + 1) % this.#references.length;
+    this.#next = (this.#next + 1) % this.#references.length;
     assert(
       this.#pool.books.version[node] === version,
       `node ${nodeId} has changed since the plan for session ${request.session}`,

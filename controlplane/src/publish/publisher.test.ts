@@ -8,7 +8,7 @@ const node = (id: string, ingress: string, draining = false): ReportedNode => ({
 const one = node("n1", "10.0.0.1:80");
 const two = node("n2", "10.0.0.2:80");
 
-/** A publisher whose event loop turns when the test says so. */
+/** A publisher whose event loop ticks when the test says so. */
 function rig(context: TestContext, publish: (snapshot: Snapshot) => void = () => undefined) {
   context.mock.timers.enable({ apis: ["setImmediate"] });
   const published: Snapshot[] = [];
@@ -30,7 +30,7 @@ function rig(context: TestContext, publish: (snapshot: Snapshot) => void = () =>
     onRefused: (error) => void refused.push(error),
     onNoNodes: () => void (timesGone += 1),
   });
-  return { publisher, published, refused, gone: () => timesGone, turn: () => context.mock.timers.tick(1) };
+  return { publisher, published, refused, gone: () => timesGone, tick: () => context.mock.timers.tick(1) };
 }
 
 function addressesOf(snapshot: Snapshot | undefined): unknown[] {
@@ -46,12 +46,12 @@ function addressesOf(snapshot: Snapshot | undefined): unknown[] {
 const sendsToNodes = (snapshot: Snapshot | undefined): boolean =>
   snapshot?.clusters.some(({ name }) => name === clusterNames.agents) === true;
 
-test("changes of one turn are published as one, the last", (context) => {
-  const { publisher, published, turn } = rig(context);
+test("changes of one tick are published as one, the last", (context) => {
+  const { publisher, published, tick } = rig(context);
   publisher.setNodes([one]);
   publisher.setNodes([one, two]);
   assert.equal(published.length, 0);
-  turn();
+  tick();
   assert.deepEqual(published.map(addressesOf), [
     [
       ["10.0.0.1", 80],
@@ -59,70 +59,70 @@ test("changes of one turn are published as one, the last", (context) => {
     ],
   ]);
   publisher.setNodes([two]);
-  turn();
+  tick();
   assert.deepEqual(addressesOf(published[1]), [["10.0.0.2", 80]]);
 });
 
 test("the same nodes are the same assignment, whatever order they are reported in", (context) => {
-  const { publisher, published, turn } = rig(context);
+  const { publisher, published, tick } = rig(context);
   for (const nodes of [
     [one, two],
     [two, one],
   ]) {
     publisher.setNodes(nodes);
-    turn();
+    tick();
   }
   assert.deepEqual(published[0]?.assignments, published[1]?.assignments);
 });
 
 test("a node that drains gets no new sessions", (context) => {
-  const { publisher, published, turn } = rig(context);
+  const { publisher, published, tick } = rig(context);
   publisher.setNodes([one, { ...two, draining: true }]);
-  turn();
+  tick();
   const healths = published[0]?.assignments[0]?.endpoints[0]?.lbEndpoints.map((it) => it.healthStatus);
   assert.deepEqual(healths, [HealthStatus.HEALTHY, HealthStatus.DRAINING]);
 });
 
 test("before the first node only the API is there; after the last one it is told, once, and nothing is published", (context) => {
-  const { publisher, published, refused, gone, turn } = rig(context);
+  const { publisher, published, refused, gone, tick } = rig(context);
   for (const nodes of [[], [], [one], [], [], [one], []]) {
     publisher.setNodes(nodes);
-    turn();
+    tick();
   }
   assert.deepEqual(published.map(sendsToNodes), [false, false, true, true]);
   assert.deepEqual([gone(), refused.length], [2, 0]);
 });
 
 test("nodes of which two have one address are told as refused", (context) => {
-  const { publisher, refused, turn } = rig(context, () => {
+  const { publisher, refused, tick } = rig(context, () => {
     throw new SnapshotRefusedError(["twice"]);
   });
   publisher.setNodes([one, two]);
-  turn();
+  tick();
   assert.equal(refused.length, 1);
 });
 
 test("what else goes wrong when it publishes is not kept quiet", (context) => {
-  const { publisher, refused, turn } = rig(context, () => {
+  const { publisher, refused, tick } = rig(context, () => {
     throw new TypeError("a slip");
   });
   publisher.setNodes([one]);
-  assert.throws(turn, /a slip/);
+  assert.throws(tick, /a slip/);
   assert.deepEqual(refused, []);
 });
 
 test("nothing is published after its end", (context) => {
-  const { publisher, published, turn } = rig(context);
+  const { publisher, published, tick } = rig(context);
   publisher.setNodes([one]);
   publisher[Symbol.dispose]();
-  turn();
+  tick();
   assert.equal(published.length, 0);
 });
 
 test("the ingress of a node is ip:port, of either family", (context) => {
-  const { publisher, published, turn } = rig(context);
+  const { publisher, published, tick } = rig(context);
   publisher.setNodes([node("a", "[::1]:65535"), node("b", "h:1")]);
-  turn();
+  tick();
   assert.deepEqual(addressesOf(published[0]), [
     ["::1", 65_535],
     ["h", 1],

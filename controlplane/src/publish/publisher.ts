@@ -22,7 +22,7 @@ export interface PublisherOptions extends IngressConfig {
 /** Publishes until it is disposed of; the proxies keep what they have then. */
 export interface Publisher extends Disposable {
   /**
-   * All nodes that are alive. Changes within one turn of the event loop are published as one. Until the first
+   * All nodes that are alive. Changes within one tick of the event loop are published as one. Until the first
    * call proxies keep what they have from before: call it when the nodes are known, with an empty list only
    * when there is really none.
    * @throws RangeError when an ingress is not `ip:port`

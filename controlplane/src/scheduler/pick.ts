@@ -21,7 +21,7 @@ export type Picked =
   | UnknownAgent
   | Refused;
 
-/** Answers from memory within one turn of the event loop: Envoy waits for it. */
+/** Answers from memory within one tick of the event loop: Envoy waits for it. */
 export function pick(context: PickContext, name: SessionName): Picked {
   const place = context.scheduler.place(name);
   if (place.type === "awake") return { type: "owner", node: place.node };

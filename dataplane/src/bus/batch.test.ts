@@ -19,7 +19,7 @@ function read(bytes: Uint8Array) {
   return got;
 }
 
-test("the frames of one turn come out in order, each with who sent it", () => {
+test("the frames of one tick come out in order, each with who sent it", () => {
   assert.deepEqual(
     read(encodeBatch(sender, frames)),
     frames.map(({ kind, call, meta, payload }) => [sender, kind, call, [...meta], [...payload]]),

@@ -1,4 +1,4 @@
-// One NATS message between nodes: all frames of one loop turn. version u8, sender's node id, sender's process
+// One NATS message between nodes: all frames of one loop tick. version u8, sender's node id, sender's process
 // u32, frames after lengths.
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { FrameCursor, type FrameFields, frameLength, frameMemory, writeFrame } from "../frame/index.ts";

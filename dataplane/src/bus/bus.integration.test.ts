@@ -155,7 +155,7 @@ test("a failure keeps its code, reason and words over the way", async (t) => {
   assert.deepEqual(await outcome, { type: "answered", answer: failed, meta: {} });
 });
 
-test("all calls of one turn are one message, and each gets its own answer", async (t) => {
+test("all calls of one tick are one message, and each gets its own answer", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   const before = a.connection.nats.stats().outMsgs;
@@ -173,7 +173,7 @@ test("all calls of one turn are one message, and each gets its own answer", asyn
   );
 });
 
-test("the largest bodies pass, several in one turn", async (t) => {
+test("the largest bodies pass, several in one tick", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];
   const body = new Uint8Array(bodyBytesMax).fill(3);

@@ -1,4 +1,4 @@
-// Calls from node to node: all frames that one loop turn makes for one peer are one core NATS message.
+// Calls from node to node: all frames that one loop tick makes for one peer are one core NATS message.
 import { randomInt } from "node:crypto";
 import { createInbox } from "@nats-io/transport-node";
 import { busFrameBytesMax, framesSubject, noResponders } from "@voda/proto/wire";
@@ -85,7 +85,7 @@ interface Waiting {
   readonly peer: PeerName;
   readonly bytes: number;
   readonly done: (outcome: Outcome) => void;
-  /** Number of the message that carries it; 0 while it waits for the end of the turn. */
+  /** Number of the message that carries it; 0 while it waits for the end of the tick. */
   message: number;
 }
 

@@ -10,7 +10,7 @@ export interface Appends {
   append(append: AppendRequest, done: AppendDone): void;
 }
 
-/** Appends that are published at once in each turn of the event loop, and answered in any order. */
+/** Appends that are published at once in each tick of the event loop, and answered in any order. */
 export type Commit = Appends & AsyncDisposable;
 
 /** An outcome is up to this much later than `ackTimeoutMs`: one timer for all appends, not one for each. */

@@ -72,10 +72,10 @@ export const streamWindowBytes = 1024 * 1024;
 /** The same of all streams of a connection together: one that stands still must not stop the others. */
 export const sessionWindowBytes = 16 * 1024 * 1024;
 /**
- * What one connection that is not Envoy's may have done in a turn of the event loop, about a millisecond's
+ * What one connection that is not Envoy's may have done in a tick of the event loop, about a millisecond's
  * work: a unit is a chunk of a body, however small, and a request is some.
  */
-export const turnUnits = 512;
+export const tickUnits = 512;
 export const chunkUnits = 1;
 export const requestUnits = 16;
 /** Chunks beyond the budget, which one read has brought, are paid for with rest at this rate. */

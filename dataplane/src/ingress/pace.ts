@@ -2,19 +2,19 @@
 // all that a connection has sent, a megabyte and more at once: ten thousands of one-byte chunks, or some
 // thousand calls, and every neighbour waits until it is through.
 import type { Intake } from "./intake.ts";
-import { chunkUnits, requestUnits, restUnitsPerMs, turnUnits } from "./limits.ts";
+import { chunkUnits, requestUnits, restUnitsPerMs, tickUnits } from "./limits.ts";
 
 /**
- * The budget of one connection and turn of the event loop. Nothing is measured while it lasts. When it is
- * spent, nothing is read from the connection until the turn is over, so a connection that is alone loses
- * nothing. What was read by then cannot be put back: requests wait for later turns, and chunks, of which one
+ * The budget of one connection and tick of the event loop. Nothing is measured while it lasts. When it is
+ * spent, nothing is read from the connection until the tick is over, so a connection that is alone loses
+ * nothing. What was read by then cannot be put back: requests wait for later ticks, and chunks, of which one
  * read may bring many times the budget, are paid for by a rest.
  */
 export class Pace {
   readonly #intake: Intake;
-  #left = turnUnits;
+  #left = tickUnits;
   #isStopped = false;
-  #turn: NodeJS.Immediate | undefined;
+  #tick: NodeJS.Immediate | undefined;
   #resting: NodeJS.Timeout | undefined;
   /** Requests that were read when the budget was spent; the oldest first. */
   #waiting: (() => void)[] = [];
@@ -23,7 +23,7 @@ export class Pace {
     this.#intake = intake;
   }
 
-  /** Runs it now, or in its order in a later turn. */
+  /** Runs it now, or in its order in a later tick. */
   take(request: () => void): void {
     if (this.#left > 0 && this.#waiting.length === 0) this.#run(request);
     else this.#waiting.push(request);
@@ -40,7 +40,7 @@ export class Pace {
 
   /** The connection has ended, and so have the requests that wait. */
   close(): void {
-    clearImmediate(this.#turn);
+    clearImmediate(this.#tick);
     clearTimeout(this.#resting);
     this.#waiting = [];
   }
@@ -55,10 +55,10 @@ export class Pace {
     if (this.#left > 0 || this.#isStopped) return;
     this.#isStopped = true;
     this.#intake.stop();
-    this.#turn = setImmediate(() => this.#rest());
+    this.#tick = setImmediate(() => this.#rest());
   }
 
-  /** After the turn, when it is known what it has cost. */
+  /** After the tick, when it is known what it has cost. */
   #rest(): void {
     const restMs = Math.floor(-this.#left / restUnitsPerMs);
     if (restMs === 0) this.#refill();
@@ -66,7 +66,7 @@ export class Pace {
   }
 
   #refill(): void {
-    this.#left = turnUnits;
+    this.#left = tickUnits;
     this.#isStopped = false;
     const waiting = this.#waiting;
     let next = 0;

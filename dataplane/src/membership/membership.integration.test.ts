@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { storeErrorMsMax } from "@voda/net";
 import { type Clock, systemClock } from "@voda/stdx";
 import { leakCheck, type Nats, startNats, startProcess, waitUntil } from "@voda/test/kit";
@@ -234,7 +234,7 @@ test("a lease is renewed as soon as the connection is back: it has not the time 
   await server.kill9();
   await server.restart();
   const before = await back.promise;
-  await turnOfLoop();
+  await loopTick();
   assert.equal(appends.mock.callCount() - before, 1);
 });
 

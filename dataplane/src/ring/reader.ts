@@ -17,7 +17,7 @@ import {
   writerWaitsIndex,
 } from "./ring.ts";
 
-/** What a reader takes in one loop turn before it lets others run. */
+/** What a reader takes in one loop tick before it lets others run. */
 export const drainRecordsMax = 256;
 /** See `drainRecordsMax`; whichever comes first. */
 export const drainBytesMax = 1024 * 1024;
@@ -61,7 +61,7 @@ export class RingReader {
   }
 
   /**
-   * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop turn.
+   * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop tick.
    * @throws RingError
    */
   takeRest(): void {
@@ -83,7 +83,7 @@ export class RingReader {
   }
 
   /**
-   * Looks once more a loop turn after it found work, so that a busy writer rings no doorbell; then arms,
+   * Looks once more a loop tick after it found work, so that a busy writer rings no doorbell; then arms,
    * looks again and sleeps.
    */
   #drain(): void {

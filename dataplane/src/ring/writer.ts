@@ -64,7 +64,7 @@ export class RingWriter {
 
   /**
    * Completes the reserved record with the length it came to. The reader sees it after `publish`, which runs
-   * once per loop turn.
+   * once per loop tick.
    */
   commit(at: number, length: number): void {
     const start = at - recordHeaderBytes;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { StoreError } from "../nats/index.ts";
 import { openGate } from "./gate.ts";
 
@@ -15,14 +15,14 @@ test("so many are inside, the others come in their order, whether those before t
     }),
   );
   const settled = Promise.allSettled(results);
-  await turnOfLoop();
+  await loopTick();
   assert.deepEqual(begun, [0, 1]);
   works[1]?.reject(new StoreError("away"));
-  await turnOfLoop();
+  await loopTick();
   assert.deepEqual(begun, [0, 1, 2]);
   works[0]?.resolve(0);
   works[2]?.resolve(2);
-  await turnOfLoop();
+  await loopTick();
   assert.deepEqual(begun, [0, 1, 2, 3, 4]);
   for (const i of [3, 4]) works[i]?.resolve(i);
   assert.deepEqual(

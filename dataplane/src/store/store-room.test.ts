@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { StoreError } from "../nats/index.ts";
 import { openStoreRoom } from "./store-room.ts";
 
@@ -39,7 +39,7 @@ function rig(context: TestContext) {
     else asked.at(-1)?.resolve({ storage });
     while (asked.length === before) {
       context.mock.timers.tick(1_000);
-      await turnOfLoop();
+      await loopTick();
     }
   };
   context.after(() => asked.at(-1)?.resolve({ storage: 1 }));
@@ -51,7 +51,7 @@ test("a look that takes long leaves out the next ones", async (context) => {
   const { asked, answer, tick, full } = rig(context);
   tick();
   tick();
-  await turnOfLoop();
+  await loopTick();
   assert.equal(asked.length, 1);
   await answer(990);
   assert.deepEqual([asked.length, full.length], [2, 1]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { hash16 } from "@voda/proto/hash16";
 import { decodeNameRecord, type SessionName, sessionToken } from "@voda/proto/session";
@@ -83,7 +83,7 @@ test("of many ranges few are asked at once: leases and appends come in between",
   await fill(commit, token, 3);
   const asked = t.mock.method(connection.nats, "publish");
   const ranges = Array.from({ length: 50 }, () => store.range(token, 1));
-  await turnOfLoop();
+  await loopTick();
   assert.ok(asked.mock.callCount() <= 8, `${asked.mock.callCount()} are asked`);
   for (const records of await Promise.all(ranges)) assert.equal(records.length, 3);
   assert.equal(asked.mock.callCount(), 50);

@@ -1,6 +1,6 @@
 // Virtual time and the event loop of the test take turns: after each step the handlers that it has set off
 // run as far as they get.
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { wordsOf } from "@voda/stdx";
 import { type Clockwork, createClockwork } from "./clockwork.ts";
 
@@ -43,7 +43,7 @@ export class Pump implements Disposable {
 
   /** Until nothing more happens by itself at this time. */
   async quiet(): Promise<void> {
-    await turnOfLoop();
+    await loopTick();
     while (this.#running !== undefined) await this.#running;
   }
 
@@ -84,13 +84,13 @@ export class Pump implements Disposable {
     if (this.#isDue) this.#running ??= this.#run();
   }
 
-  /** What is set off in one turn of the loop is there before any of it happens. */
+  /** What is set off in one tick of the loop is there before any of it happens. */
   async #run(): Promise<void> {
-    await turnOfLoop();
+    await loopTick();
     for (;;) {
       while (this.#isDue) {
         this.#step();
-        await turnOfLoop();
+        await loopTick();
       }
       if (this.#isClosed || !this.#options.isStuck() || !this.#moveToNext(Number.POSITIVE_INFINITY)) break;
     }

@@ -34,7 +34,7 @@ export interface WorkerSetup {
   readonly bundle: string;
   readonly node: string;
   /**
-   * Beats, counted up while the event loop turns; MiB outside of the heap at the last one; the thread's
+   * Beats, counted up while the event loop ticks; MiB outside of the heap at the last one; the thread's
    * number for the system.
    */
   readonly pulse: Int32Array<SharedArrayBuffer>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { systemClock } from "@voda/stdx";
 import { agent, s } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
@@ -25,7 +25,7 @@ describe("an activation", () => {
     const target = agent("target").handlers({ take: () => null });
     const sender = agent("sender", { count: s.counter() }).handlers({
       async sends(ctx) {
-        await turnOfLoop();
+        await loopTick();
         ctx.send(target, "k").take();
         return ctx.state.count.add(1);
       },
@@ -161,7 +161,7 @@ describe("an activation", () => {
     run("slowGet");
     activation.close();
     held.open();
-    await turnOfLoop();
+    await loopTick();
     assert.deepEqual(said, []);
     assert.equal(views(), 0);
   });

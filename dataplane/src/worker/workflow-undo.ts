@@ -7,7 +7,7 @@ import { type Entry, own, undone } from "./workflow-rows.ts";
 export type Undo = (result: unknown, op: RunOp) => unknown;
 
 /** A step that was done. */
-interface Done {
+interface Undoable {
   readonly place: number;
   readonly name: string;
   /** Undoes it, and makes the entry that says so. */
@@ -21,14 +21,14 @@ const undoAttemptsMin = 10;
 export class Undos {
   readonly #entries: readonly Entry[];
   readonly #journal: Journal;
-  readonly #done: Done[] = [];
+  readonly #done: Undoable[] = [];
 
   constructor(entries: readonly Entry[], journal: Journal) {
     this.#entries = entries;
     this.#journal = journal;
   }
 
-  add(done: Done): void {
+  add(done: Undoable): void {
     this.#done.push(done);
   }
 

@@ -10,7 +10,7 @@ const maps = { _workflows: { kind: "map" }, _journal: { kind: "map" } } as const
 const name = { namespace: "default", agent: "shop", key: "a" };
 const log = { say: () => undefined, print: () => undefined };
 const done: Answer = { ok: true, content: "json", body: new Uint8Array(0) };
-const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
+const loopTick = () => new Promise((resolve) => setImmediate(resolve));
 
 /** One activation after the other over one state; what they want called is done by the test. */
 function session(body: WorkflowBody) {
@@ -55,7 +55,7 @@ function session(body: WorkflowBody) {
     };
     /** Does what is wanted until the workflow is in that phase. */
     const until = async (phase: string) => {
-      for (let at = 0; status().phase !== phase; await turnOfLoop()) {
+      for (let at = 0; status().phase !== phase; await loopTick()) {
         const call = calls[at];
         if (call === undefined) continue;
         at += 1;
@@ -84,7 +84,7 @@ test("a turn that an activation made which is over does nothing in the next, nor
   assert.throws(() => second.turn(left.what), isOfOthers);
   second.turn(begin.what);
   begin.answer(done);
-  await turnOfLoop();
+  await loopTick();
   assert.equal(runs, 1);
   assert.throws(() => second.turn(begin.what), isOfOthers, "once");
 });
@@ -104,14 +104,14 @@ test("a body whose turn is lost is dropped, and begun again with the next tick",
   const { calls, turn, start } = open();
   start();
   calls[0]?.answer(fail("store_away", "away"));
-  await turnOfLoop();
+  await loopTick();
   assert.equal(calls.length, 1);
   turn({ tick: true });
   const begin = calls[1];
   assert.ok(begin);
   turn(begin.what);
   begin.answer(done);
-  await turnOfLoop();
+  await loopTick();
   assert.equal(runs, 1);
 });
 

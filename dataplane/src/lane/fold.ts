@@ -37,16 +37,16 @@ export const foldBoundsOf = (isSynced: boolean): FoldBounds => ({
 
 /** How far the next fold is. */
 type Making =
-  | { readonly stage: "none" }
-  | { readonly stage: "asked" }
-  | { readonly stage: "cut"; readonly cut: Cut; readonly retryAtMs: number }
+  | { readonly type: "none" }
+  | { readonly type: "asked" }
+  | { readonly type: "cut"; readonly cut: Cut; readonly retryAtMs: number }
   | {
-      readonly stage: "writing";
+      readonly type: "writing";
       readonly cut: Cut;
       readonly token: number;
       readonly table: readonly PageEntry[];
     }
-  | { readonly stage: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
+  | { readonly type: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
 
 /** A snapshot as the worker gave it: the state after the turn `after`, in pages. */
 export interface Cut {
@@ -108,7 +108,7 @@ export interface Fold {
 export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base): Fold {
   const record = fold?.record;
   return {
-    making: { stage: "none" },
+    making: { type: "none" },
     last: fold && { seq: fold.seq, covers: fold.record.covers, acceptedAtMs: fold.atMs },
     table: record?.table ?? [],
     // names count from 0 in each epoch, and an activation has an epoch of its own
@@ -125,22 +125,22 @@ export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base)
 
 /** A cut is asked for. */
 export function askCut(fold: Fold): void {
-  fold.making = { stage: "asked" };
+  fold.making = { type: "asked" };
 }
 
 /** One that comes after the fold was abandoned is not wanted any more. */
 export function takeCut(fold: Fold, cut: Cut): void {
-  if (fold.making.stage === "asked") fold.making = { stage: "cut", cut, retryAtMs: 0 };
+  if (fold.making.type === "asked") fold.making = { type: "cut", cut, retryAtMs: 0 };
 }
 
 /** The fold was rejected: its pages are there, and it is made again later. */
 export function foldLater(fold: Fold, retryAtMs: number): void {
-  if (fold.making.stage === "ready") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
+  if (fold.making.type === "ready") fold.making = { type: "cut", cut: fold.making.cut, retryAtMs };
 }
 
 /** The session is deleted: no fold is wanted. */
 export function abandonFold(fold: Fold): void {
-  fold.making = { stage: "none" };
+  fold.making = { type: "none" };
 }
 
 /** One more record lies after the last fold, at `seq`. */
@@ -158,14 +158,14 @@ export function isWide({ tailFrom, tailRecords }: Fold, seq: number): boolean {
 
 /** The turn at which the record that is formed next must end, so that a cut lies between two records. */
 export function boundary({ making }: Fold): number {
-  if (making.stage === "none" || making.stage === "asked" || making.cut.covers !== undefined)
+  if (making.type === "none" || making.type === "asked" || making.cut.covers !== undefined)
     return Number.POSITIVE_INFINITY;
   return making.cut.after;
 }
 
 /** All turns up to `after` lie in the lane, the last of them at `covers`. */
 export function cover({ making }: Fold, after: number, covers: Cut["covers"]): void {
-  if (making.stage === "none" || making.stage === "asked" || making.cut.after !== after) return;
+  if (making.type === "none" || making.type === "asked" || making.cut.after !== after) return;
   // records without turns may follow the one with the last turn: the snapshot covers them too
   making.cut.covers = covers;
 }
@@ -195,17 +195,17 @@ export function namePages(
 
 /** Fresh pages are on their way to the store; `token` names the write. */
 export function write(fold: Fold, cut: Cut, token: number, table: readonly PageEntry[]): void {
-  fold.making = { stage: "writing", cut, token, table };
+  fold.making = { type: "writing", cut, token, table };
 }
 
 /** The fold can be appended as soon as what it covers is accepted. */
 export function ready(fold: Fold, cut: Cut, table: readonly PageEntry[]): void {
-  fold.making = { stage: "ready", cut, table };
+  fold.making = { type: "ready", cut, table };
 }
 
 /** Pages may be half written: they are written again under new names. */
 export function retryWriteAt(fold: Fold, retryAtMs: number): void {
-  if (fold.making.stage === "writing") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
+  if (fold.making.type === "writing") fold.making = { type: "cut", cut: fold.making.cut, retryAtMs };
 }
 
 /**
@@ -245,7 +245,7 @@ export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: n
   fold.trim = record.trim;
   fold.retired = record.retired;
   fold.retiredBytes = bytesOfTrims(record);
-  fold.making = { stage: "none" };
+  fold.making = { type: "none" };
   fold.tailRecords = 0;
   fold.tailBytes = 0;
 }

@@ -69,9 +69,9 @@ export type StoreReply = Extract<LaneEvent, { token: number }>;
 
 /** How far a wake is. */
 export type Waking =
-  | { readonly stage: "last"; readonly token: number; readonly attempts: number }
+  | { readonly type: "last"; readonly token: number; readonly attempts: number }
   | {
-      readonly stage: "range";
+      readonly type: "range";
       readonly token: number;
       readonly attempts: number;
       readonly atLeast: number;
@@ -79,17 +79,17 @@ export type Waking =
       /** The store says that the lane is empty, though it has records: it cannot read the last one. */
       readonly isLastHidden: boolean;
     }
-  | { readonly stage: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
+  | { readonly type: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
   /** `arrived`: the calls that were there when this began. */
   | {
-      readonly stage: "traces";
+      readonly type: "traces";
       readonly token: number;
       readonly attempts: number;
       readonly mark: Mark | undefined;
       readonly arrived: ReadonlySet<number>;
     }
   /** The store, or the owner, does not answer. */
-  | { readonly stage: "pause"; readonly attempts: number; readonly untilMs: number };
+  | { readonly type: "pause"; readonly attempts: number; readonly untilMs: number };
 
 /**
  * All that one session has on the I/O thread. A lane without activation and without callers costs nothing:

@@ -37,10 +37,10 @@ function advance(pass: Pass, activation: Activation): void {
   const { making } = fold;
   // names carry the epoch: only a durable claim makes it ours alone
   if (tip.claim !== "owner" || !verification.verified) return;
-  if (making.stage === "none" && wantsFold(pass, activation)) {
+  if (making.type === "none" && wantsFold(pass, activation)) {
     askCut(fold);
     pass.out.push({ type: "cut", activation: activation.number });
-  } else if (making.stage === "cut" && pass.world.monotonicMs >= making.retryAtMs) {
+  } else if (making.type === "cut" && pass.world.monotonicMs >= making.retryAtMs) {
     writePages(pass, activation, making.cut);
   }
 }
@@ -73,7 +73,7 @@ function writePages({ lane, world, out }: Pass, { fold, tip }: Activation, cut: 
 
 function replied({ world, out }: Pass, { fold }: Activation, event: StoreReply): boolean {
   const { making } = fold;
-  if (making.stage !== "writing" || making.token !== event.token) return false;
+  if (making.type !== "writing" || making.token !== event.token) return false;
   if (event.type === "pages_written") {
     ready(fold, making.cut, making.table);
   } else if (event.type === "store_failed") {
@@ -111,7 +111,7 @@ export function readyFold(
 ): { body: FoldBody; plan: TrimPlan } | undefined {
   const { fold, tip, orders, turns } = activation;
   const { making } = fold;
-  if (making.stage !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
+  if (making.type !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
   const { cut, table } = making;
   const { seq, rid } = making.cut.covers;
   const trim = planTrim(fold, storeMs, lane.folds.trimDelayMs);

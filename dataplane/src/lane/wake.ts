@@ -22,13 +22,13 @@ export function advanceWake(pass: Pass): void {
   }
   if (!lane.connected) return;
   if (lane.waking === undefined) readLast(pass, 0);
-  else if (lane.waking.stage === "pause" && world.monotonicMs >= lane.waking.untilMs)
+  else if (lane.waking.type === "pause" && world.monotonicMs >= lane.waking.untilMs)
     readLast(pass, lane.waking.attempts);
 }
 
 function readLast(pass: Pass, attempts: number): void {
   const token = pass.world.unique();
-  pass.lane.waking = { stage: "last", token, attempts };
+  pass.lane.waking = { type: "last", token, attempts };
   // a follower may be behind: good enough for a hint, until it has misled us
   pass.out.push({ type: "readLast", token, leader: attempts > 0 });
 }
@@ -39,19 +39,19 @@ function readLast(pass: Pass, attempts: number): void {
  */
 export function pauseWake(pass: Pass, attempts: number): void {
   const untilMs = pass.world.monotonicMs + wakeRetryMs;
-  pass.lane.waking = { stage: "pause", attempts, untilMs };
+  pass.lane.waking = { type: "pause", attempts, untilMs };
   pass.out.push({ type: "timer", timer: "wake", atMs: untilMs });
 }
 
 /** A reply of the store to what a wake asked. */
 export function wakeReplied(pass: Pass, event: StoreReply): void {
   const { waking } = pass.lane;
-  if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
+  if (waking === undefined || waking.type === "pause" || waking.token !== event.token) return;
   if (event.type === "store_failed") pauseWake(pass, waking.attempts);
-  else if (event.type === "last" && waking.stage === "last") lastRead(pass, waking, event);
-  else if (event.type === "range" && waking.stage === "range") rangeRead(pass, waking, event.records);
-  else if (event.type === "pages" && waking.stage === "pages") pagesRead(pass, waking, event.pages);
-  else if (event.type === "traces" && waking.stage === "traces") tracesRead(pass, waking, event.found);
+  else if (event.type === "last" && waking.type === "last") lastRead(pass, waking, event);
+  else if (event.type === "range" && waking.type === "range") rangeRead(pass, waking, event.records);
+  else if (event.type === "pages" && waking.type === "pages") pagesRead(pass, waking, event.pages);
+  else if (event.type === "traces" && waking.type === "traces") tracesRead(pass, waking, event.found);
 }
 
 /**
@@ -60,13 +60,13 @@ export function wakeReplied(pass: Pass, event: StoreReply): void {
  */
 function proveEmpty({ lane, world, out }: Pass, attempts: number, mark: Mark | undefined): void {
   const token = world.unique();
-  lane.waking = { stage: "traces", token, attempts, mark, arrived: new Set(lane.calls.keys()) };
+  lane.waking = { type: "traces", token, attempts, mark, arrived: new Set(lane.calls.keys()) };
   out.push({ type: "readTraces", token });
 }
 
 function tracesRead(
   pass: Pass,
-  { attempts, mark, arrived }: Waking & { stage: "traces" },
+  { attempts, mark, arrived }: Waking & { type: "traces" },
   found: Traces,
 ): void {
   if (mark?.isAccepted === true) {
@@ -101,13 +101,13 @@ const acknowledged = (mark: Mark | undefined): string =>
 /** The loss is accepted: the session goes on from whatever links. */
 function readAll(pass: Pass, attempts: number, mark: Mark, isLastHidden: boolean): void {
   const token = pass.world.unique();
-  pass.lane.waking = { stage: "range", token, attempts, atLeast: 0, mark, isLastHidden };
+  pass.lane.waking = { type: "range", token, attempts, atLeast: 0, mark, isLastHidden };
   pass.out.push({ type: "readRange", token, from: 1, leader: true, limit: undefined });
 }
 
 function lastRead(
   pass: Pass,
-  { attempts }: Waking & { stage: "last" },
+  { attempts }: Waking & { type: "last" },
   { record: stored, mark }: LaneEvent & { type: "last" },
 ): void {
   if (mark?.isAccepted === true && attempts === 0) {
@@ -134,11 +134,11 @@ function lastRead(
   }
   const token = pass.world.unique();
   const leader = attempts > 0;
-  pass.lane.waking = { stage: "range", token, attempts, atLeast: row.seq, mark, isLastHidden: false };
+  pass.lane.waking = { type: "range", token, attempts, atLeast: row.seq, mark, isLastHidden: false };
   pass.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
 }
 
-function rangeRead(pass: Pass, waking: Waking & { stage: "range" }, stored: readonly StoredRecord[]): void {
+function rangeRead(pass: Pass, waking: Waking & { type: "range" }, stored: readonly StoredRecord[]): void {
   const rows: DecodedRecord[] = [];
   for (const one of stored) {
     const row = readStored(pass, one);
@@ -159,7 +159,7 @@ function rangeRead(pass: Pass, waking: Waking & { stage: "range" }, stored: read
 
 function loaded(
   pass: Pass,
-  { attempts, mark, isLastHidden }: Pick<Waking & { stage: "range" }, "attempts" | "mark" | "isLastHidden">,
+  { attempts, mark, isLastHidden }: Pick<Waking & { type: "range" }, "attempts" | "mark" | "isLastHidden">,
   rows: readonly DecodedRecord[],
 ): void {
   const base = mark?.isAccepted === true ? replayKept(rows, isLastHidden) : replay(rows);
@@ -182,14 +182,14 @@ function loaded(
     return;
   }
   const token = pass.world.unique();
-  pass.lane.waking = { stage: "pages", token, attempts, base };
+  pass.lane.waking = { type: "pages", token, attempts, base };
   pass.out.push({ type: "readPages", token, names: table.map(({ name, hash }) => ({ ...name, hash })) });
 }
 
 /** A missing page means that there is a newer fold. */
 function pagesRead(
   pass: Pass,
-  waking: Waking & { stage: "pages" },
+  waking: Waking & { type: "pages" },
   pages: readonly (Uint8Array | undefined)[],
 ): void {
   const found = pages.filter((page) => page !== undefined);

@@ -159,8 +159,11 @@ function licences(chunks: readonly OutputChunk[]): string {
 function writeTypes(outDir: string): void {
   const config = join(folder, "tsconfig.json");
   // Of `proto` only what the types of the SDK mention: the rest is nobody's business outside.
-  const shown = ["wire", "name", "fields", "placement"].map((file) => `proto/src/${file}.ts`);
-  const files = [...Object.values(zones).map((zone) => `sdk/src/${zone}.ts`), ...shown];
+  const shown = ["wire", "name", "fields", "placement", "timing", "log-line"];
+  const files = [
+    ...Object.values(zones).map((zone) => `sdk/src/${zone}.ts`),
+    ...shown.map((name) => `proto/src/${name}.ts`),
+  ];
   writeFileSync(
     config,
     JSON.stringify({
@@ -187,7 +190,11 @@ function writeTypes(outDir: string): void {
   for (const file of globSync(join(outDir, "**/*.d.ts"))) {
     const toProto = relative(dirname(file), join(outDir, "proto/src"));
     const text = readFileSync(file, "utf8")
-      .replaceAll(/(from ")@voda\/proto\/([\w-]+)"/g, `$1${toProto}/$2.ts"`)
+      .replaceAll(/(?<=from ")@voda\/proto\/([\w-]+)"/g, (_, name: string) => {
+        if (!shown.includes(name))
+          throw new Error(`${file} mentions proto/src/${name}.ts: add it to \`shown\``);
+        return `${toProto}/${name}.ts"`;
+      })
       .replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"');
     if (/"@voda\//.test(text)) throw new Error(`${file} shows types of a room that is not published`);
     writeFileSync(file, text);

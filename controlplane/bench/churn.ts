@@ -53,6 +53,7 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
   const arrivalsPerLifetime = (load * pool.books.capacityMilli) / meanDemand;
   const exponential = (): number => -Math.log(1 - chance.next());
   const departures = new EventQueue<string>();
+  const movables = new Set<string>();
   const tally = new Tally(pool);
   let now = 0;
   for (let i = 0; i < arrivals; i++) {
@@ -69,9 +70,10 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
     const pod = chance.pick(pods);
     // Drawn also for what is not placed: the next draws are then the same for all policies.
     const lifetime = exponential();
-    const request = requestOf(pod, String(i), movableChance.chance(movable));
+    const request = requestOf(pod, String(i));
+    if (movableChance.chance(movable)) movables.add(request.session);
     if (pool.isAdoptDue()) pool.adopt();
-    const moves = arrive(pool, request, options.movesMax);
+    const moves = arrive(pool, request, { movables, movesMax: options.movesMax });
     if (moves !== undefined) departures.add(now + lifetime, request.session);
     tally.count(pod, moves);
   }
@@ -79,10 +81,14 @@ export function churn({ nodes, pods }: Trace, options: ChurnOptions): ChurnRun {
 }
 
 /** Moves that were made for it, or `undefined` when it is lost. */
-function arrive(pool: Pool, request: PoolRequest, movesMax: number): number | undefined {
+function arrive(
+  pool: Pool,
+  request: PoolRequest,
+  { movables, movesMax }: { readonly movables: ReadonlySet<string>; readonly movesMax: number },
+): number | undefined {
   if (!("reason" in pool.place(request))) return 0;
   if (movesMax === 0) return undefined;
-  const mayLeave = (placed: Placed): boolean => placed.request.isMovable === true;
+  const mayLeave = (placed: Placed): boolean => movables.has(placed.request.session);
   const room = planRoom(pool, request, { how: "move", mayLeave, most: movesMax });
   if (room === undefined || applyRoom(pool, room) === "stale") return undefined;
   return room.leaving.length;

@@ -99,7 +99,7 @@ export function policiesOf(values: BenchValues): readonly PolicyName[] {
 }
 
 /** Asks for no memory of GPUs, which pod lists do not have. */
-export function requestOf(pod: Pod, session: string, isMovable = false): PoolRequest {
+export function requestOf(pod: Pod, session: string): PoolRequest {
   const { cpuMilli, memoryMib, gpuCount, gpuMilli, models } = pod;
   const gpu =
     gpuCount === 0
@@ -107,7 +107,7 @@ export function requestOf(pod: Pod, session: string, isMovable = false): PoolReq
       : gpuMilli < 1000
         ? ({ type: "fraction", milli: gpuMilli, memoryMib: 0 } as const)
         : ({ type: "whole", count: gpuCount, memoryMib: 0 } as const);
-  return { session, namespace: "bench", resources: { cpuMilli, memoryMib, gpu }, models, isMovable };
+  return { session, namespace: "bench", resources: { cpuMilli, memoryMib, gpu }, models };
 }
 
 /** In GPU milli: eight whole GPUs are 8,000. */

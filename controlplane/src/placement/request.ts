@@ -24,8 +24,6 @@ export interface PoolRequest {
   readonly spreadLabel?: string;
   /** Id of the node where the session's snapshot or image already is. */
   readonly warmNode?: string;
-  /** Whether a plan may move it, or put it to sleep when it is idle. */
-  readonly isMovable?: boolean;
 }
 
 /** Whole GPUs of one request; more than any node has is refused as impossible, not as malformed. */

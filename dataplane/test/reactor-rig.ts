@@ -160,6 +160,8 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
       void later.push(() => told.answered({ record: laneOf(token).at(-1), mark: undefined })),
     range: ({ token }, { from }, told) =>
       void later.push(() => told.answered(laneOf(token).filter(({ seq }) => seq >= from))),
+    recordsAt: ({ token }, seqs, told) =>
+      void later.push(() => told.answered(laneOf(token).filter(({ seq }) => seqs.includes(seq)))),
     traces: (_session, told) => void later.push(() => told.answered("nothing")),
     readPages: () => undefined,
     writePages: () => undefined,

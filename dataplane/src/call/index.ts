@@ -32,7 +32,6 @@ export {
   draftCall,
   noChain,
   type OnBusy,
-  type SentId,
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";

@@ -65,6 +65,9 @@ export function createStorePort(parts: StoreParts): StorePort {
       const options = { leader, ...(limit !== undefined && { limit }) };
       reply(session, "range", store.range(session.token, from, options), told);
     },
+    recordsAt(session, seqs, told) {
+      reply(session, "recordsAt", store.recordsAt(session.token, seqs), told);
+    },
     traces(session, told) {
       reply(session, "traces", store.traces(session.token), told);
     },

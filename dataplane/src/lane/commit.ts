@@ -21,6 +21,7 @@ import { acceptJournal } from "./step-gate.ts";
 import { acceptSuspects, suspectsAt, takeSuspects } from "./suspects.ts";
 import { takeTimers, timersAt } from "./timers.ts";
 import { acceptTip, markOf, releaseTip } from "./tip.ts";
+import { addTrail, trailAt } from "./trail.ts";
 import { entryOf, journalKeepMs, seenOf, type Turned, takeTurns } from "./turns.ts";
 import type { World } from "./types.ts";
 
@@ -94,6 +95,7 @@ function appendNext(pass: Pass, activation: Activation): void {
   const ended = endedBy(pass, activation, taken, seals);
   const journal = takeJournal(journals, ended, storeMs, (work) => journalKeepMs(work, world.monotonicMs));
   const suspected = takeSuspects(suspects);
+  const trail = trailAt(activation.trail, tip.n);
   const body: Body = {
     type: "turns",
     turns: entries,
@@ -102,6 +104,7 @@ function appendNext(pass: Pass, activation: Activation): void {
     timers: changes,
     journal,
     ...(suspected.length > 0 && { suspects: suspected }),
+    ...(trail !== undefined && { trail }),
   };
   send(pass, activation, body, { turns: taken, seals });
 }
@@ -235,7 +238,8 @@ export function committed(pass: Pass, activation: Activation, flight: Flight, se
   const isUrgent = isGone || (record.type === "fold" && record.released);
   // without a bare claim the lane says the same: a wake that only reads costs no mark
   if (born || !isBareClaim(record)) pass.out.push({ type: "mark", mark: markOf(tip, isGone), isUrgent });
-  countTail(fold, flight.bytes.length, seq);
+  countTail(fold, flight.bytes.length);
+  addTrail(activation.trail, seq);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {
     pass.out.push({ type: "owned", epoch: record.epoch, born });
@@ -250,7 +254,8 @@ export function committed(pass: Pass, activation: Activation, flight: Flight, se
     acceptSuspects(activation.suspects, record.suspects);
   for (const { number } of flight.seals) failCall(pass, number, notTaken());
   noteCovered(activation);
-  if (record.type === "fold" && flight.trim !== undefined) foldAccepted(pass, fold, record, seq, flight.trim);
+  if (record.type === "fold" && flight.trim !== undefined)
+    foldAccepted(pass, activation, record, seq, flight.trim);
   if (record.type === "fold" && record.released) {
     trimAsleep(pass, record, tip.prevHash);
     drop(pass, activation, "released", "nothing");

@@ -91,15 +91,18 @@ export const seenMax = 32_768;
 export const foldRecordsMax = 512;
 /** Bytes of records after a fold until the next one. */
 export const foldBytesMax = 1024 * 1024;
+/** Records before it whose sequences a record names: some 40 bytes, and a wake reads as many at once. */
+export const trailMax = 16;
 /**
- * Messages of the log, of whatever session, from the first record that a wake reads to the last one: the
- * store looks at each of them, in 0.2 us.
+ * Messages of the log, of whatever session, for each record that a wake reads: beyond it they are read one by
+ * one. The store looks at each message between two of them, in up to 0.2 us; one by one they take it 15 us.
+ */
+export const sparseMin = 128;
+/**
+ * Messages of the log, of whatever session, from the first record of a tail to the last: beyond it a tail of
+ * `trailMax` records is folded. The store reads whole the blocks that they lie in, 8 MiB each.
  */
 export const foldSpanMax = 1_048_576;
-/** The same of sessions that write often enough that a fold costs them little: `foldSpanRecords` of tail. */
-export const foldSpanOftenMax = 65_536;
-/** See `foldSpanOftenMax`. */
-export const foldSpanRecords = 8;
 /** Names of pages that wait until a trim has passed them: beyond it no fold but one that lets some go. */
 export const retiredBytesMax = 384 * 1024;
 /** A snapshot of at most this size lies in the fold itself. */

@@ -3,16 +3,7 @@
 
 import type { PageName } from "@voda/proto/wire";
 import { ByteWriter } from "@voda/stdx";
-import {
-  foldBytesMax,
-  foldRecordsMax,
-  foldSpanMax,
-  foldSpanOftenMax,
-  foldSpanRecords,
-  inlineBytesMax,
-  retiredBytesMax,
-  trimDelayMs,
-} from "./constants.ts";
+import { foldBytesMax, foldRecordsMax, inlineBytesMax, retiredBytesMax, trimDelayMs } from "./constants.ts";
 import type { FoldRecord } from "./record.ts";
 import { type PageEntry, type RetiredPages, type TrimMark, trimsPart } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
@@ -37,23 +28,30 @@ export const foldBoundsOf = (isSynced: boolean): FoldBounds => ({
 
 /** How far the next fold is. */
 type Making =
-  | { readonly type: "none" }
-  | { readonly type: "asked" }
-  | { readonly type: "cut"; readonly cut: Cut; readonly retryAtMs: number }
+  | { readonly stage: "none" }
+  | { readonly stage: "asked" }
+  | { readonly stage: "cut"; readonly cut: Cut; readonly retryAtMs: number }
   | {
-      readonly type: "writing";
+      readonly stage: "writing";
       readonly cut: Cut;
       readonly token: number;
       readonly table: readonly PageEntry[];
     }
-  | { readonly type: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
+  | { readonly stage: "ready"; readonly cut: Cut; readonly table: readonly PageEntry[] };
 
 /** A snapshot as the worker gave it: the state after the turn `after`, in pages. */
 export interface Cut {
   readonly after: number;
   readonly pages: readonly Page[];
   /** Where the record with turn `after` lies, once it is accepted. */
-  covers: { readonly seq: number; readonly rid: RecordId } | undefined;
+  covers: Covered | undefined;
+}
+
+/** The last record inside a snapshot. */
+export interface Covered {
+  readonly seq: number;
+  readonly rid: RecordId;
+  readonly n: number;
 }
 
 /** A page that is to be written under that name. */
@@ -94,8 +92,6 @@ export interface Fold {
   retiredBytes: number;
   /** Sequence of the first record that replay needs. */
   from: number;
-  /** Sequence of the first record that is there from it on; 0: none. */
-  tailFrom: number;
   /** Records after the last fold. */
   tailRecords: number;
   tailBytes: number;
@@ -105,10 +101,10 @@ export interface Fold {
  * As the last fold of the lane says. No fold is under way, whatever a lost activation had begun: its pages
  * have names of an older epoch, so they meet nobody's.
  */
-export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base): Fold {
+export function openFold({ fold, from, tailRecords, tailBytes }: Base): Fold {
   const record = fold?.record;
   return {
-    making: { type: "none" },
+    making: { stage: "none" },
     last: fold && { seq: fold.seq, covers: fold.record.covers, acceptedAtMs: fold.atMs },
     table: record?.table ?? [],
     // names count from 0 in each epoch, and an activation has an epoch of its own
@@ -117,7 +113,6 @@ export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base)
     retired: record?.retired ?? [],
     retiredBytes: record === undefined ? 0 : bytesOfTrims(record),
     from,
-    tailFrom,
     tailRecords,
     tailBytes,
   };
@@ -125,47 +120,40 @@ export function openFold({ fold, from, tailFrom, tailRecords, tailBytes }: Base)
 
 /** A cut is asked for. */
 export function askCut(fold: Fold): void {
-  fold.making = { type: "asked" };
+  fold.making = { stage: "asked" };
 }
 
 /** One that comes after the fold was abandoned is not wanted any more. */
 export function takeCut(fold: Fold, cut: Cut): void {
-  if (fold.making.type === "asked") fold.making = { type: "cut", cut, retryAtMs: 0 };
+  if (fold.making.stage === "asked") fold.making = { stage: "cut", cut, retryAtMs: 0 };
 }
 
 /** The fold was rejected: its pages are there, and it is made again later. */
 export function foldLater(fold: Fold, retryAtMs: number): void {
-  if (fold.making.type === "ready") fold.making = { type: "cut", cut: fold.making.cut, retryAtMs };
+  if (fold.making.stage === "ready") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
 }
 
 /** The session is deleted: no fold is wanted. */
 export function abandonFold(fold: Fold): void {
-  fold.making = { type: "none" };
+  fold.making = { stage: "none" };
 }
 
-/** One more record lies after the last fold, at `seq`. */
-export function countTail(fold: Fold, bytes: number, seq: number): void {
-  if (fold.tailFrom === 0) fold.tailFrom = seq;
+/** One more record lies after the last fold. */
+export function countTail(fold: Fold, bytes: number): void {
   fold.tailRecords += 1;
   fold.tailBytes += bytes;
 }
 
-/** Whether the tail, which ends at `seq`, lies so wide that the store is slow to read it. */
-export function isWide({ tailFrom, tailRecords }: Fold, seq: number): boolean {
-  const span = seq - tailFrom;
-  return span >= foldSpanMax || (span >= foldSpanOftenMax && tailRecords >= foldSpanRecords);
-}
-
 /** The turn at which the record that is formed next must end, so that a cut lies between two records. */
 export function boundary({ making }: Fold): number {
-  if (making.type === "none" || making.type === "asked" || making.cut.covers !== undefined)
+  if (making.stage === "none" || making.stage === "asked" || making.cut.covers !== undefined)
     return Number.POSITIVE_INFINITY;
   return making.cut.after;
 }
 
 /** All turns up to `after` lie in the lane, the last of them at `covers`. */
 export function cover({ making }: Fold, after: number, covers: Cut["covers"]): void {
-  if (making.type === "none" || making.type === "asked" || making.cut.after !== after) return;
+  if (making.stage === "none" || making.stage === "asked" || making.cut.after !== after) return;
   // records without turns may follow the one with the last turn: the snapshot covers them too
   making.cut.covers = covers;
 }
@@ -195,17 +183,17 @@ export function namePages(
 
 /** Fresh pages are on their way to the store; `token` names the write. */
 export function write(fold: Fold, cut: Cut, token: number, table: readonly PageEntry[]): void {
-  fold.making = { type: "writing", cut, token, table };
+  fold.making = { stage: "writing", cut, token, table };
 }
 
 /** The fold can be appended as soon as what it covers is accepted. */
 export function ready(fold: Fold, cut: Cut, table: readonly PageEntry[]): void {
-  fold.making = { type: "ready", cut, table };
+  fold.making = { stage: "ready", cut, table };
 }
 
 /** Pages may be half written: they are written again under new names. */
 export function retryWriteAt(fold: Fold, retryAtMs: number): void {
-  if (fold.making.type === "writing") fold.making = { type: "cut", cut: fold.making.cut, retryAtMs };
+  if (fold.making.stage === "writing") fold.making = { stage: "cut", cut: fold.making.cut, retryAtMs };
 }
 
 /**
@@ -240,12 +228,11 @@ export function retire(fold: Fold, table: readonly PageEntry[]): FoldRecord["ret
 export function acceptFold(fold: Fold, record: FoldRecord, seq: number, nowMs: number): void {
   fold.last = { seq, covers: record.covers, acceptedAtMs: nowMs };
   fold.from = record.covers + 1;
-  fold.tailFrom = fold.from;
   fold.table = record.table;
   fold.trim = record.trim;
   fold.retired = record.retired;
   fold.retiredBytes = bytesOfTrims(record);
-  fold.making = { type: "none" };
+  fold.making = { stage: "none" };
   fold.tailRecords = 0;
   fold.tailBytes = 0;
 }

@@ -11,11 +11,13 @@ import type { Fold, FoldBounds } from "./fold.ts";
 import type { Journals } from "./journals.ts";
 import type { Orders } from "./orders.ts";
 import type { Outbox, Owed } from "./outbox.ts";
-import type { Base } from "./replay.ts";
+import type { Base, DecodedRecord } from "./replay.ts";
 import type { Seen } from "./seen.ts";
 import type { Suspects } from "./suspects.ts";
 import { firstDueMs, type Timers } from "./timers.ts";
 import type { Tip } from "./tip.ts";
+import type { Trail } from "./trail.ts";
+import type { Known } from "./trail-read.ts";
 import type { Turns } from "./turns.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import type { Verification } from "./verification.ts";
@@ -52,6 +54,7 @@ export interface Activation {
   readonly timers: Timers;
   readonly journals: Journals;
   readonly suspects: Suspects;
+  readonly trail: Trail;
 }
 
 /** What a slice has to say to a pass. */
@@ -69,9 +72,9 @@ export type StoreReply = Extract<LaneEvent, { token: number }>;
 
 /** How far a wake is. */
 export type Waking =
-  | { readonly type: "last"; readonly token: number; readonly attempts: number }
+  | { readonly stage: "last"; readonly token: number; readonly attempts: number }
   | {
-      readonly type: "range";
+      readonly stage: "range";
       readonly token: number;
       readonly attempts: number;
       readonly atLeast: number;
@@ -79,17 +82,25 @@ export type Waking =
       /** The store says that the lane is empty, though it has records: it cannot read the last one. */
       readonly isLastHidden: boolean;
     }
-  | { readonly type: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
+  | {
+      readonly stage: "trail";
+      readonly token: number;
+      readonly attempts: number;
+      readonly mark: Mark | undefined;
+      readonly last: DecodedRecord;
+      readonly known: Known;
+    }
+  | { readonly stage: "pages"; readonly token: number; readonly attempts: number; readonly base: Base }
   /** `arrived`: the calls that were there when this began. */
   | {
-      readonly type: "traces";
+      readonly stage: "traces";
       readonly token: number;
       readonly attempts: number;
       readonly mark: Mark | undefined;
       readonly arrived: ReadonlySet<number>;
     }
   /** The store, or the owner, does not answer. */
-  | { readonly type: "pause"; readonly attempts: number; readonly untilMs: number };
+  | { readonly stage: "pause"; readonly attempts: number; readonly untilMs: number };
 
 /**
  * All that one session has on the I/O thread. A lane without activation and without callers costs nothing:

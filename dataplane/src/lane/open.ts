@@ -34,6 +34,7 @@ export function open(
     timers: base.timers,
     journals: base.journals,
     suspects: base.suspects,
+    trail: base.trail,
   };
   const { keptTip } = lane;
   lane.keptTip = undefined;

@@ -84,7 +84,7 @@ function note(at: Pass, event: LaneEvent): void {
     case "connection":
       return noteConnection(at, event.up);
     case "leases":
-      if (lane.waking?.type === "pause") lane.waking = undefined;
+      if (lane.waking?.stage === "pause") lane.waking = undefined;
       return;
     case "alone":
       if (lane.activation !== undefined) setAlone(lane.activation.suspects, event.call, "granted");

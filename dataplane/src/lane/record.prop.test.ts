@@ -102,6 +102,15 @@ const timer = plain({
 const timers = fc.array(fc.oneof(timer, plain({ type: fc.constant("gone" as const), id: fc.string() })), {
   maxLength: 4,
 });
+/** Ascending from the first on. */
+const trail = plain({
+  count: fc.nat(),
+  first: fc.nat(),
+  more: fc.array(fc.nat(), { maxLength: 16, size: "max" }),
+}).map(({ count: others, first, more }) => {
+  let seq = first;
+  return { count: others + 1, first, seqs: more.map((distance) => (seq += distance)) };
+});
 const fold = plain({
   ...named,
   type: fc.constant("fold" as const),
@@ -119,6 +128,14 @@ const fold = plain({
   timers,
   journal,
 }).map(({ snapshot: pages, ...rest }) => ({ ...rest, ...pages }));
+const claim = {
+  type: fc.constant("turns" as const),
+  turns: fc.constant([]),
+  outbox: fc.constant(undefined),
+  seen: fc.constant([]),
+  timers: fc.constant([]),
+  journal: fc.constant(undefined),
+};
 const record: fc.Arbitrary<LaneRecord> = fc.oneof(
   plain({
     ...named,
@@ -129,6 +146,7 @@ const record: fc.Arbitrary<LaneRecord> = fc.oneof(
     timers,
     journal,
   }),
+  plain({ ...named, ...claim, trail }),
   fold,
   plain({ ...named, type: fc.constant("gone" as const), answers, clients, seen }),
 );

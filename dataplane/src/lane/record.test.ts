@@ -268,6 +268,18 @@ const laterRecords: Record<string, LaneRecord> = {
     journal: undefined,
     suspects: [begun, { type: "ended", source: bytes(16, 90) }],
   },
+  trailing: {
+    ...head,
+    type: "turns",
+    born: false,
+    name: undefined,
+    turns: [],
+    outbox: undefined,
+    seen: [],
+    timers: [],
+    journal: undefined,
+    trail: { count: 300, first: 2 ** 40, seqs: [2 ** 40 + 7, 2 ** 40 + 200, 2 ** 40 + 60_200] },
+  },
   suspected: { ...plainFold, suspects: [begun] },
   recalling: { ...plainFold, journal: { ...journal, ended: [] } },
 };

@@ -25,6 +25,7 @@ import { type JournalPart, journalPart } from "./record-journal.ts";
 import { buriedPart, type OutboxPart, outboxPart, type SeenMark, seenPart } from "./record-outbox.ts";
 import { type SuspectChange, suspectsPart } from "./record-suspects.ts";
 import { timersPart } from "./record-timers.ts";
+import { type TrailPart, trailPart } from "./record-trail.ts";
 import { type TurnEntry, turnsPart } from "./record-turns.ts";
 import type { TimerChange } from "./timers.ts";
 
@@ -32,6 +33,8 @@ import type { TimerChange } from "./timers.ts";
 export type TurnsRecord = RecordHead & {
   readonly type: "turns";
   readonly turns: readonly TurnEntry[];
+  /** Absent: nothing lies before it that replay needs, or its writer did not know of trails. */
+  readonly trail?: TrailPart;
 } & Messages;
 /** A snapshot of all before it, what is remembered of calls, and what cleaning is left. */
 export type FoldRecord = RecordHead & { readonly type: "fold" } & FoldSnapshot &
@@ -68,6 +71,7 @@ interface Fields {
   timers: readonly TimerChange[];
   journal: JournalPart | undefined;
   suspects: readonly SuspectChange[];
+  trail: TrailPart | undefined;
 }
 
 const noFields: Fields = {
@@ -81,14 +85,14 @@ const noFields: Fields = {
   timers: [],
   journal: undefined,
   suspects: [],
+  trail: undefined,
 };
 
-/**
- * What a slice has in records. Who does not know a part must not read the record without it: all of them are
- * critical.
- */
+/** What a slice has in records. */
 interface Part {
   readonly tag: number;
+  /** Who does not know it must not read the record without it: the state would be another one. */
+  readonly critical: boolean;
   /** Writes what the record has of it, if it has something. */
   write(writer: ByteWriter, record: LaneRecord): void;
   read(reader: ByteReader, into: Fields): void;
@@ -122,6 +126,11 @@ const parts: readonly Part[] = [
     ({ buried = [] }, before) => before && { ...before, buried },
   ),
   part(14, "suspects", suspectsPart, (record) => (record.type === "gone" ? undefined : record.suspects)),
+  // from here on: who does not know them is only slower
+  {
+    ...part(16, "trail", trailPart, (record) => (record.type === "turns" ? record.trail : undefined)),
+    critical: false,
+  },
 ];
 const knownTags = parts.map(({ tag }) => tag);
 
@@ -141,6 +150,7 @@ function part<K extends keyof Fields>(
 ): Part {
   return {
     tag,
+    critical: true,
     write(writer, record) {
       const value = of(record);
       if (value !== undefined && !codec.isEmpty(value)) codec.write(writer, value);
@@ -169,8 +179,8 @@ export function encodeRecord(record: LaneRecord, crc32: Crc32): Uint8Array<Array
   const extensions: Extension[] = [];
   for (const one of parts) {
     one.write(partWriter, record);
-    // critical: a reader that skipped a part would serve a state without it
-    if (partWriter.length > 0) extensions.push({ tag: one.tag, critical: true, bytes: partWriter.finish() });
+    const { tag, critical } = one;
+    if (partWriter.length > 0) extensions.push({ tag, critical, bytes: partWriter.finish() });
   }
   endEnvelope(recordWriter, at, crc32, extensions);
   return recordWriter.finish();
@@ -214,7 +224,9 @@ function kindOf(bytes: Uint8Array): Kind {
 function assemble(kind: Kind, head: RecordHead, fields: Fields): LaneRecord {
   const { turns, snapshot, trims, answers, clients, outbox, seen, timers, journal } = fields;
   const suspects = fields.suspects.length > 0 && { suspects: fields.suspects };
-  if (kind === "turns") return { ...head, type: kind, turns, outbox, seen, timers, journal, ...suspects };
+  const trail = fields.trail !== undefined && { trail: fields.trail };
+  if (kind === "turns")
+    return { ...head, type: kind, turns, outbox, seen, timers, journal, ...suspects, ...trail };
   if (kind === "gone") return { ...head, type: kind, answers, clients, seen };
   // no writer leaves it out: the bytes were changed, and their CRC with them
   if (snapshot === undefined) throw new DecodeError("fold without a snapshot");

@@ -1,4 +1,5 @@
 // What a range of records says: the chain that links, and where an activation starts from.
+import type { SessionName } from "@voda/proto/session";
 import type { Crc32 } from "@voda/state";
 import { bytesEqual } from "@voda/stdx";
 import { createDedupe, type Dedupe, restoreAnswers, storeAnswer } from "./dedupe.ts";
@@ -10,6 +11,7 @@ import type { SuspectChange } from "./record-suspects.ts";
 import { createSeen, noteSeen, type Seen } from "./seen.ts";
 import { createSuspects, endSuspect, noteSuspects, type Suspects } from "./suspects.ts";
 import { applyTimers, createTimers, type TimerChange, type Timers } from "./timers.ts";
+import { openTrail, type Trail } from "./trail.ts";
 import type { StoredRecord } from "./types.ts";
 import { type Hash, idBytes, noRecord, type RecordId, sameRecord } from "./words.ts";
 
@@ -27,6 +29,10 @@ export interface DecodedRecord {
 export function decodeStored({ seq, atMs, bytes }: StoredRecord, crc32: Crc32, hash: Hash): DecodedRecord {
   return { seq, atMs, record: decodeRecord(bytes, crc32), bytes: bytes.length, hash: hash(bytes) };
 }
+
+/** Two names may have one token: some records say whose they are. */
+export const isOf = (name: SessionName, { name: its }: LaneRecord): boolean =>
+  its === undefined || (its.namespace === name.namespace && its.agent === name.agent && its.key === name.key);
 
 interface FoldRow {
   readonly seq: number;
@@ -46,8 +52,6 @@ export interface Base {
   readonly epoch: number;
   readonly uid: Uint8Array | undefined;
   readonly from: number;
-  /** Where the first record lies that is replayed; 0: none is. */
-  readonly tailFrom: number;
   readonly fold: FoldRow | undefined;
   readonly deltas: readonly Uint8Array[];
   readonly dedupe: Dedupe;
@@ -56,6 +60,7 @@ export interface Base {
   readonly timers: Timers;
   readonly journals: Journals;
   readonly suspects: Suspects;
+  readonly trail: Trail;
   readonly tailRecords: number;
   readonly tailBytes: number;
   /** Records of lost branches that were skipped. */
@@ -76,10 +81,10 @@ export function emptyLane(): Base {
     epoch: 0,
     uid: undefined,
     from: 1,
-    tailFrom: 0,
     fold: undefined,
     deltas: [],
     ...memories(),
+    trail: openTrail(1, []),
     tailRecords: 0,
     tailBytes: 0,
     voids: 0,
@@ -90,7 +95,10 @@ export function emptyLane(): Base {
  * `gap`: records are missing, or the reader is behind. `damaged`: a record is not the one that the next was
  * written after.
  */
-export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged" {
+export type Replayed = Base | "gap" | "damaged";
+
+/** Needs all records from `from` on, and knows if one that the last goes on from is not there. */
+export function replay(rows: readonly DecodedRecord[]): Replayed {
   const links = chain(rows);
   if (links === "damaged") return links;
   const last = rows.at(-1);
@@ -114,14 +122,23 @@ export function replay(rows: readonly DecodedRecord[]): Base | "gap" | "damaged"
     epoch: rows.reduce((epoch, row) => Math.max(epoch, row.record.epoch), 0),
     uid: isGone ? undefined : end.record.uid,
     from: isGone ? end.seq : end.record.from,
-    tailFrom: tail[0]?.seq ?? 0,
     fold: start.fold,
     deltas,
     ...memory,
+    trail: trailOf(tail, rows),
     tailRecords: tail.length,
     tailBytes: tail.reduce((sum, row) => sum + row.bytes, 0),
     voids: rows.length - links.length,
   };
+}
+
+/** Void records too: whoever reads them one by one must see what a range would show. */
+function trailOf([first]: readonly DecodedRecord[], rows: readonly DecodedRecord[]): Trail {
+  if (first === undefined) return openTrail(1, []);
+  return openTrail(
+    first.record.n,
+    rows.filter(({ seq }) => seq >= first.seq),
+  );
 }
 
 /**

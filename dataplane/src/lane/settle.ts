@@ -46,7 +46,7 @@ function advance(pass: Pass, activation: Activation): void {
 function isWanted({ lane }: Pass, { orders, append, turns, fold }: Activation): boolean {
   if (hasLetters(lane)) return true;
   if (lane.queue.length > 0 || orders.waiting.length > 0 || append.flight !== undefined) return true;
-  return orders.closing !== undefined || turns.jobs.size > 0 || fold.making.type !== "none";
+  return orders.closing !== undefined || turns.jobs.size > 0 || fold.making.stage !== "none";
 }
 
 /** From the leader only: a follower may lag, and would call a record lost that is there. */

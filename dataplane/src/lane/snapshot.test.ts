@@ -2,14 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
-import {
-  foldSpanMax,
-  foldSpanOftenMax,
-  foldSpanRecords,
-  recordBytesMax,
-  rejectedRetryMs,
-  retiredBytesMax,
-} from "./constants.ts";
+import { foldSpanMax, recordBytesMax, rejectedRetryMs, retiredBytesMax, trailMax } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
 import type { LaneEffect, Page } from "./types.ts";
@@ -101,20 +94,21 @@ test("a session folds after so many bytes too, however few its records are", () 
   }
 });
 
-test("a session folds too once its records lie far from each other among those of others", () => {
+test("a session folds too once as many records as a trail names lie far from each other", () => {
   const write = (rig: Rig, call: number, others: number): readonly string[] => {
     rig.invoke(callOf(call));
     return typesOf(rig.accept(rig.turned(call), others));
   };
-  const rare = createRig().owner();
-  assert.deepEqual(write(rare, 2, foldSpanMax - 2), ["reply"]);
-  assert.deepEqual(write(rare, 3, 0), ["reply", "cut"]);
-  rare.accept(rare.cut());
-  assert.deepEqual(write(rare, 4, foldSpanMax - 3), ["reply"], "from the fold on it counts anew");
-  const often = createRig().owner();
-  for (let call = 2; call < foldSpanRecords; call += 1)
-    assert.deepEqual(write(often, call, foldSpanOftenMax), ["reply"], `${call}`);
-  assert.deepEqual(write(often, foldSpanRecords, 0), ["reply", "cut"]);
+  const wide = createRig().owner();
+  assert.deepEqual(write(wide, 2, foldSpanMax), ["reply"]);
+  for (let call = 3; call < trailMax; call += 1) assert.deepEqual(write(wide, call, 0), ["reply"], `${call}`);
+  assert.deepEqual(write(wide, trailMax, 0), ["reply", "cut"]);
+  wide.accept(wide.cut());
+  assert.deepEqual(write(wide, trailMax + 1, foldSpanMax), ["reply"], "from the fold on it counts anew");
+  const close = createRig().owner();
+  for (let call = 2; call < trailMax; call += 1) write(close, call, 0);
+  assert.deepEqual(write(close, trailMax, foldSpanMax - trailMax), ["reply"]);
+  assert.deepEqual(write(close, trailMax + 1, 0), ["reply", "cut"]);
 });
 
 test("a fold that is ready while a turn still runs does not release the session", () => {

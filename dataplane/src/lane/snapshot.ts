@@ -1,14 +1,13 @@
 // Takes snapshots of the session: asks for a cut, stores its pages, appends the fold, and lets go what it
 // makes needless.
-import { wakeRetryMs } from "./constants.ts";
+import { foldSpanMax, trailMax, wakeRetryMs } from "./constants.ts";
 import {
   acceptFold,
   askCut,
+  type Covered,
   type Cut,
   cover,
-  type Fold,
   hasRoomToRetire,
-  isWide,
   namePages,
   planTrim,
   ready,
@@ -20,6 +19,8 @@ import {
 } from "./fold.ts";
 import { type Activation, isQuiet, type Lane, type Pass, type Slice, type StoreReply } from "./lane.ts";
 import type { FoldRecord } from "./record.ts";
+import type { Tip } from "./tip.ts";
+import { cutTrail } from "./trail.ts";
 import type { LaneEvent } from "./types.ts";
 
 /**
@@ -37,10 +38,10 @@ function advance(pass: Pass, activation: Activation): void {
   const { making } = fold;
   // names carry the epoch: only a durable claim makes it ours alone
   if (tip.claim !== "owner" || !verification.verified) return;
-  if (making.type === "none" && wantsFold(pass, activation)) {
+  if (making.stage === "none" && wantsFold(pass, activation)) {
     askCut(fold);
     pass.out.push({ type: "cut", activation: activation.number });
-  } else if (making.type === "cut" && pass.world.monotonicMs >= making.retryAtMs) {
+  } else if (making.stage === "cut" && pass.world.monotonicMs >= making.retryAtMs) {
     writePages(pass, activation, making.cut);
   }
 }
@@ -50,13 +51,14 @@ function advance(pass: Pass, activation: Activation): void {
  * Else when the tail is long or wide enough to slow a wake down.
  */
 function wantsFold({ lane: { folds }, world }: Pass, activation: Activation): boolean {
-  const { orders, fold, tip } = activation;
+  const { orders, fold, tip, trail } = activation;
   if (orders.closing === "sleep") return isQuiet(activation);
   if (orders.closing === "end") return false;
   // a fold holds the names of all pages that wait for a trim: a tail that grows for some minutes costs a wake
   // time, a fold that the store does not take costs the session
   const isLong = fold.tailRecords >= folds.foldRecordsMax || fold.tailBytes >= folds.foldBytesMax;
-  return (isLong || isWide(fold, tip.expect)) && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
+  const isWide = fold.tailRecords >= trailMax && tip.expect - trail.first >= foldSpanMax;
+  return (isLong || isWide) && hasRoomToRetire(fold, world.storeMs, folds.trimDelayMs);
 }
 
 function writePages({ lane, world, out }: Pass, { fold, tip }: Activation, cut: Cut): void {
@@ -73,7 +75,7 @@ function writePages({ lane, world, out }: Pass, { fold, tip }: Activation, cut: 
 
 function replied({ world, out }: Pass, { fold }: Activation, event: StoreReply): boolean {
   const { making } = fold;
-  if (making.type !== "writing" || making.token !== event.token) return false;
+  if (making.stage !== "writing" || making.token !== event.token) return false;
   if (event.type === "pages_written") {
     ready(fold, making.cut, making.table);
   } else if (event.type === "store_failed") {
@@ -89,14 +91,16 @@ function replied({ world, out }: Pass, { fold }: Activation, event: StoreReply):
  * the last of them is accepted.
  */
 export function cutTaken({ fold, turns, tip }: Activation, event: LaneEvent & { type: "cut" }): void {
-  const covers = event.after === turns.accepted ? { seq: tip.expect, rid: tip.prev } : undefined;
+  const covers = event.after === turns.accepted ? covered(tip) : undefined;
   takeCut(fold, { after: event.after, pages: event.pages, covers });
 }
 
 /** All turns up to `accepted` lie in the lane, the last of them at `expect`. */
 export function noteCovered({ fold, turns, tip }: Activation): void {
-  cover(fold, turns.accepted, { seq: tip.expect, rid: tip.prev });
+  cover(fold, turns.accepted, covered(tip));
 }
+
+const covered = ({ expect, prev, n }: Tip): Covered => ({ seq: expect, rid: prev, n });
 
 type FoldBody = Pick<
   FoldRecord,
@@ -111,7 +115,7 @@ export function readyFold(
 ): { body: FoldBody; plan: TrimPlan } | undefined {
   const { fold, tip, orders, turns } = activation;
   const { making } = fold;
-  if (making.type !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
+  if (making.stage !== "ready" || making.cut.covers === undefined || tip.claim !== "owner") return undefined;
   const { cut, table } = making;
   const { seq, rid } = making.cut.covers;
   const trim = planTrim(fold, storeMs, lane.folds.trimDelayMs);
@@ -140,11 +144,13 @@ export function readyFold(
 /** The fold lies in the lane at `seq`: what it allows to go, goes. */
 export function foldAccepted(
   { world, out }: Pass,
-  fold: Fold,
+  { fold, trail }: Activation,
   record: FoldRecord,
   seq: number,
   plan: TrimPlan,
 ): void {
+  const { making } = fold;
+  if (making.stage === "ready" && making.cut.covers !== undefined) cutTrail(trail, making.cut.covers);
   // rounded up: the fold must never look older than it is
   acceptFold(fold, record, seq, Math.max(0, Math.ceil(world.storeMs)));
   const { below } = plan;

@@ -1,11 +1,13 @@
 // When a letter may begin that may be what ended its node (decision 31).
-import { type Failure, fail, type SentId } from "../call/index.ts";
+import { type CallId, type Failure, fail } from "../call/index.ts";
 import { nodeEndsMax, nodePauseMs, retryAfterMs } from "./constants.ts";
 import { callText } from "./dedupe.ts";
 import type { Activation, Pass, Slice } from "./lane.ts";
 import { failWork } from "./share.ts";
 import { endsOf, forgetAlone, markBegin, markEnd, setAlone, stageOf, suspicionOf } from "./suspects.ts";
 import type { Work } from "./work.ts";
+
+type SentId = Extract<CallId, { type: "sent" }>;
 
 /** Nobody runs it any more, and this node lives: whatever became of it, that is not its fault. */
 export const suspectGate: Slice = {

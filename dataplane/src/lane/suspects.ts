@@ -1,10 +1,12 @@
 // Letters that may be what ended their node: the lane says that one begins before it does, so that whoever
 // wakes the session next knows under which of them its node has ended (decision 31).
-import type { SentId } from "../call/index.ts";
+import type { CallId } from "../call/index.ts";
 import { seenKeepMs, suspectsMax } from "./constants.ts";
 import { idText } from "./id-text.ts";
 import type { SuspectChange, SuspectMark } from "./record-suspects.ts";
 import type { Incarnation } from "./types.ts";
+
+type SentId = Extract<CallId, { type: "sent" }>;
 
 /** The slice. */
 export interface Suspects {

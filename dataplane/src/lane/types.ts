@@ -170,7 +170,7 @@ export type LaneEvent =
       readonly record: StoredRecord | undefined;
       readonly mark: Mark | undefined;
     }
-  /** Answer to `readRange`: all records from there on, ascending. */
+  /** Answer to `readRange` and `readAt`, ascending. */
   | { readonly type: "range"; readonly token: number; readonly records: readonly StoredRecord[] }
   /** Answer to `readTraces`. */
   | { readonly type: "traces"; readonly token: number; readonly found: Traces }
@@ -310,6 +310,8 @@ export type LaneEffect =
       readonly leader: boolean;
       readonly limit: number | undefined;
     }
+  /** Records of `.d.*` at those sequences, from any replica; what lies elsewhere is left out. */
+  | { readonly type: "readAt"; readonly token: number; readonly seqs: readonly number[] }
   /**
    * From the leader: whether the session has a name record and then whether its lane has any record, in this
    * order.

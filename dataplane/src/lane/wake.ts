@@ -6,8 +6,17 @@ import type { Pass, StoreReply, Waking } from "./lane.ts";
 import { giveUp, readStored } from "./memory.ts";
 import { open } from "./open.ts";
 import type { LaneRecord } from "./record.ts";
-import { type Base, type DecodedRecord, emptyLane, replay, replayKept } from "./replay.ts";
+import {
+  type Base,
+  type DecodedRecord,
+  emptyLane,
+  isOf,
+  type Replayed,
+  replay,
+  replayKept,
+} from "./replay.ts";
 import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
+import { joinTrail, type Known, nextSeqs, startTrail } from "./trail-read.ts";
 import type { Incarnation, LaneEvent, StoredRecord } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
@@ -22,13 +31,13 @@ export function advanceWake(pass: Pass): void {
   }
   if (!lane.connected) return;
   if (lane.waking === undefined) readLast(pass, 0);
-  else if (lane.waking.type === "pause" && world.monotonicMs >= lane.waking.untilMs)
+  else if (lane.waking.stage === "pause" && world.monotonicMs >= lane.waking.untilMs)
     readLast(pass, lane.waking.attempts);
 }
 
 function readLast(pass: Pass, attempts: number): void {
   const token = pass.world.unique();
-  pass.lane.waking = { type: "last", token, attempts };
+  pass.lane.waking = { stage: "last", token, attempts };
   // a follower may be behind: good enough for a hint, until it has misled us
   pass.out.push({ type: "readLast", token, leader: attempts > 0 });
 }
@@ -39,19 +48,20 @@ function readLast(pass: Pass, attempts: number): void {
  */
 export function pauseWake(pass: Pass, attempts: number): void {
   const untilMs = pass.world.monotonicMs + wakeRetryMs;
-  pass.lane.waking = { type: "pause", attempts, untilMs };
+  pass.lane.waking = { stage: "pause", attempts, untilMs };
   pass.out.push({ type: "timer", timer: "wake", atMs: untilMs });
 }
 
 /** A reply of the store to what a wake asked. */
 export function wakeReplied(pass: Pass, event: StoreReply): void {
   const { waking } = pass.lane;
-  if (waking === undefined || waking.type === "pause" || waking.token !== event.token) return;
+  if (waking === undefined || waking.stage === "pause" || waking.token !== event.token) return;
   if (event.type === "store_failed") pauseWake(pass, waking.attempts);
-  else if (event.type === "last" && waking.type === "last") lastRead(pass, waking, event);
-  else if (event.type === "range" && waking.type === "range") rangeRead(pass, waking, event.records);
-  else if (event.type === "pages" && waking.type === "pages") pagesRead(pass, waking, event.pages);
-  else if (event.type === "traces" && waking.type === "traces") tracesRead(pass, waking, event.found);
+  else if (event.type === "last" && waking.stage === "last") lastRead(pass, waking, event);
+  else if (event.type === "range" && waking.stage === "range") rangeRead(pass, waking, event.records);
+  else if (event.type === "range" && waking.stage === "trail") trailRead(pass, waking, event.records);
+  else if (event.type === "pages" && waking.stage === "pages") pagesRead(pass, waking, event.pages);
+  else if (event.type === "traces" && waking.stage === "traces") tracesRead(pass, waking, event.found);
 }
 
 /**
@@ -60,13 +70,13 @@ export function wakeReplied(pass: Pass, event: StoreReply): void {
  */
 function proveEmpty({ lane, world, out }: Pass, attempts: number, mark: Mark | undefined): void {
   const token = world.unique();
-  lane.waking = { type: "traces", token, attempts, mark, arrived: new Set(lane.calls.keys()) };
+  lane.waking = { stage: "traces", token, attempts, mark, arrived: new Set(lane.calls.keys()) };
   out.push({ type: "readTraces", token });
 }
 
 function tracesRead(
   pass: Pass,
-  { attempts, mark, arrived }: Waking & { type: "traces" },
+  { attempts, mark, arrived }: Waking & { stage: "traces" },
   found: Traces,
 ): void {
   if (mark?.isAccepted === true) {
@@ -101,13 +111,13 @@ const acknowledged = (mark: Mark | undefined): string =>
 /** The loss is accepted: the session goes on from whatever links. */
 function readAll(pass: Pass, attempts: number, mark: Mark, isLastHidden: boolean): void {
   const token = pass.world.unique();
-  pass.lane.waking = { type: "range", token, attempts, atLeast: 0, mark, isLastHidden };
+  pass.lane.waking = { stage: "range", token, attempts, atLeast: 0, mark, isLastHidden };
   pass.out.push({ type: "readRange", token, from: 1, leader: true, limit: undefined });
 }
 
 function lastRead(
   pass: Pass,
-  { attempts }: Waking & { type: "last" },
+  { attempts }: Waking & { stage: "last" },
   { record: stored, mark }: LaneEvent & { type: "last" },
 ): void {
   if (mark?.isAccepted === true && attempts === 0) {
@@ -125,20 +135,59 @@ function lastRead(
   // most wakes end here, after one read: a session that went to sleep left all it is in its last record
   const alone = record.type === "gone" || (record.type === "fold" && record.whole);
   if (alone) {
-    loaded(pass, { attempts, mark, isLastHidden: false }, [row]);
+    loaded(pass, { attempts, mark }, [row], baseOf(mark, [row], false));
     return;
   }
   if (mark?.isAccepted === true) {
     readAll(pass, attempts, mark, false);
     return;
   }
-  const token = pass.world.unique();
-  const leader = attempts > 0;
-  pass.lane.waking = { type: "range", token, attempts, atLeast: row.seq, mark, isLastHidden: false };
-  pass.out.push({ type: "readRange", token, from: record.from, leader, limit: undefined });
+  const known = startTrail(row);
+  // where a follower was behind, what the leader has is read as it lies
+  if (known !== undefined && attempts === 0) readBack(pass, { mark, last: row }, known);
+  else readTail(pass, { attempts, mark, last: row });
 }
 
-function rangeRead(pass: Pass, waking: Waking & { type: "range" }, stored: readonly StoredRecord[]): void {
+/** As it lies, from the first record that replay needs to the last. */
+function readTail(
+  { lane, world, out }: Pass,
+  { attempts, mark, last }: Pick<Waking & { stage: "trail" }, "attempts" | "mark" | "last">,
+): void {
+  const token = world.unique();
+  lane.waking = { stage: "range", token, attempts, atLeast: last.seq, mark, isLastHidden: false };
+  out.push({ type: "readRange", token, from: last.record.from, leader: attempts > 0, limit: undefined });
+}
+
+/** What comes before the records that are known. */
+function readBack(
+  { lane, world, out }: Pass,
+  { mark, last }: Pick<Waking & { stage: "trail" }, "mark" | "last">,
+  known: Known,
+): void {
+  const token = world.unique();
+  lane.waking = { stage: "trail", token, attempts: 0, mark, last, known };
+  const seqs = nextSeqs(known);
+  if (seqs !== undefined) out.push({ type: "readAt", token, seqs });
+  else out.push({ type: "readRange", token, from: known.first, leader: false, limit: known.left });
+}
+
+/**
+ * A trail is a hint. What it leads to is taken if it is a chain without a gap from an anchor to the last
+ * record, and has no void record: then nothing that was left out belongs to it. Else the tail is read as it
+ * lies, and that alone decides what is lost or damaged.
+ */
+function trailRead(pass: Pass, waking: Waking & { stage: "trail" }, stored: readonly StoredRecord[]): void {
+  const joined = joinTrail(pass.lane, waking.known, stored);
+  if (joined !== undefined && joined.left > 0) {
+    readBack(pass, waking, joined);
+    return;
+  }
+  const base = joined === undefined ? "gap" : replay(joined.rows);
+  if (joined === undefined || base === "gap" || base === "damaged" || base.voids > 0) readTail(pass, waking);
+  else loaded(pass, waking, joined.rows, base);
+}
+
+function rangeRead(pass: Pass, waking: Waking & { stage: "range" }, stored: readonly StoredRecord[]): void {
   const rows: DecodedRecord[] = [];
   for (const one of stored) {
     const row = readStored(pass, one);
@@ -154,15 +203,20 @@ function rangeRead(pass: Pass, waking: Waking & { type: "range" }, stored: reado
   }
   // the last record may be a newer one than at the first read
   if (last !== undefined && sendsElsewhere(pass, last.record)) return;
-  loaded(pass, waking, rows);
+  loaded(pass, waking, rows, baseOf(waking.mark, rows, waking.isLastHidden));
 }
 
+/** Once an operator has accepted a loss, of what is left. */
+const baseOf = (mark: Mark | undefined, rows: readonly DecodedRecord[], isLastHidden: boolean): Replayed =>
+  mark?.isAccepted === true ? replayKept(rows, isLastHidden) : replay(rows);
+
+/** All that is there of the tail is read. */
 function loaded(
   pass: Pass,
-  { attempts, mark, isLastHidden }: Pick<Waking & { type: "range" }, "attempts" | "mark" | "isLastHidden">,
+  { attempts, mark }: Pick<Waking & { stage: "range" }, "attempts" | "mark">,
   rows: readonly DecodedRecord[],
+  base: Replayed,
 ): void {
-  const base = mark?.isAccepted === true ? replayKept(rows, isLastHidden) : replay(rows);
   if (base === "damaged") {
     giveUp(pass, "corrupt", `a record is not the one that the next was written after${acknowledged(mark)}`);
     return;
@@ -182,14 +236,14 @@ function loaded(
     return;
   }
   const token = pass.world.unique();
-  pass.lane.waking = { type: "pages", token, attempts, base };
+  pass.lane.waking = { stage: "pages", token, attempts, base };
   pass.out.push({ type: "readPages", token, names: table.map(({ name, hash }) => ({ ...name, hash })) });
 }
 
 /** A missing page means that there is a newer fold. */
 function pagesRead(
   pass: Pass,
-  waking: Waking & { type: "pages" },
+  waking: Waking & { stage: "pages" },
   pages: readonly (Uint8Array | undefined)[],
 ): void {
   const found = pages.filter((page) => page !== undefined);
@@ -206,11 +260,8 @@ function retryWake(pass: Pass, attempts: number, why: string): void {
 
 /** Two names with one token must not share a lane. */
 function isOurName(pass: Pass, record: LaneRecord): boolean {
-  const { name } = pass.lane;
-  const other = record.name;
-  if (other === undefined) return true;
-  if (other.namespace === name.namespace && other.agent === name.agent && other.key === name.key) return true;
-  giveUp(pass, "corrupt", `its lane belongs to ${JSON.stringify(other)}`);
+  if (isOf(pass.lane.name, record)) return true;
+  giveUp(pass, "corrupt", `its lane belongs to ${JSON.stringify(record.name)}`);
   return false;
 }
 

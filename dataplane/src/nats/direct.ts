@@ -19,9 +19,10 @@ const notFound = 404;
 const endOfBatch = 204;
 const noMessage = 10037;
 
-/** Which message: the last of a filter, or the first of a filter at or after a sequence. */
+/** Which message: the last of a filter, the one at a sequence, or the first of a filter from there on. */
 export type Query =
   | { readonly last_by_subj: string }
+  | { readonly seq: number; readonly next_by_subj?: undefined }
   | { readonly seq: number; readonly next_by_subj: string };
 
 /** An API request whose answer must not be an error. @throws StoreError */

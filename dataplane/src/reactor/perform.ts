@@ -2,7 +2,7 @@
 import { unknownEffect } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import { type AsideMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
-import type { LaneEffect, LaneEvent, LaneTimer } from "../lane/index.ts";
+import type { LaneEffect, LaneEvent, LaneTimer, StoredRecord } from "../lane/index.ts";
 import type { Alone } from "./alone.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
@@ -41,6 +41,7 @@ type StoreEffect = Of<
   | "append"
   | "readLast"
   | "readRange"
+  | "readAt"
   | "readTraces"
   | "readPages"
   | "writePages"
@@ -122,6 +123,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
     case "append":
     case "readLast":
     case "readRange":
+    case "readAt":
     case "readTraces":
     case "readPages":
     case "writePages":
@@ -182,6 +184,8 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
     answered: (value) => emit(event(value)),
     failed: () => emit({ type: "store_failed", token }),
   });
+  const rangeOf = (token: number): Resolver<readonly StoredRecord[]> =>
+    resolver(token, (records) => ({ type: "range", token, records }));
   switch (effect.type) {
     case "append": {
       const { token } = effect;
@@ -199,14 +203,10 @@ function performOnStore(at: Performing, hosted: Hosted, effect: StoreEffect): vo
         resolver(token, ({ record, mark }) => ({ type: "last", token, record, mark })),
       );
     }
-    case "readRange": {
-      const { token } = effect;
-      return store.range(
-        hosted,
-        effect,
-        resolver(token, (records) => ({ type: "range", token, records })),
-      );
-    }
+    case "readRange":
+      return store.range(hosted, effect, rangeOf(effect.token));
+    case "readAt":
+      return store.recordsAt(hosted, effect.seqs, rangeOf(effect.token));
     case "readTraces": {
       const { token } = effect;
       return store.traces(

@@ -138,6 +138,8 @@ export interface StorePort {
   append(session: Session, record: AppendedRecord, told: Appended): void;
   last(session: Session, leader: boolean, told: Resolver<LastSeen>): void;
   range(session: Session, range: Range, told: Resolver<readonly StoredRecord[]>): void;
+  /** Those of them that lie there, ascending. */
+  recordsAt(session: Session, seqs: readonly number[], told: Resolver<readonly StoredRecord[]>): void;
   /** From the leader: whether there is a name record, and then whether there is any record. */
   traces(session: Session, told: Resolver<Traces>): void;
   readPages(

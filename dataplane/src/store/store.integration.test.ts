@@ -115,6 +115,25 @@ test("a range has all records of one lane from a sequence on, however many, and 
   assert.deepEqual(await store.range(token, 10_000, { leader: true }), []);
 });
 
+test("records are found where they lie; what is another lane's, or is not there, is left out", async (t) => {
+  const { store, commit } = await rig(t);
+  const [ours, theirs] = [await fill(commit, token, 3), await fill(commit, other, 1)];
+  const [first = 0, second = 0, third = 0] = ours;
+  const found = await store.recordsAt(token, [first, third, ...theirs, 10_000]);
+  assert.deepEqual(
+    found.map((record) => [record.seq, text(record.bytes)]),
+    [
+      [first, "record 0"],
+      [third, "record 2"],
+    ],
+  );
+  await store.trim(token, second);
+  assert.deepEqual(
+    (await store.recordsAt(token, ours)).map((record) => record.seq),
+    [second, third],
+  );
+});
+
 test("a trim removes what is before its bound, again and again the same, and nothing of another lane", async (t) => {
   const { store, commit } = await rig(t);
   const mine = await fill(commit, token, 5);

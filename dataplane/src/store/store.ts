@@ -29,6 +29,8 @@ export interface Store {
   lastFromLeader(token: SessionToken): Promise<StoredMessage | undefined>;
   /** Records of the lane at or after `from`, ascending; all of them, or the first `limit`. */
   range(token: SessionToken, from: number, options?: RangeOptions): Promise<StoredMessage[]>;
+  /** Records of the lane at those sequences, ascending as they are; what lies elsewhere is left out. */
+  recordsAt(token: SessionToken, seqs: readonly number[]): Promise<StoredMessage[]>;
   /**
    * From the leader: whether the session has a name record, and then, whether its lane has any record.
    * JetStream says of a last message that it cannot read that there is none.
@@ -75,7 +77,7 @@ const rangeBatch = 600;
  * Of one node. nats-server looks for the records of one lane among all that lie between them, which takes it
  * milliseconds: hundreds at once, as when the sessions of a dead node are woken, keep it from leases.
  */
-const rangesAtOnceMax = 8;
+const tailsAtOnceMax = 8;
 
 /**
  * The commit is the owner's: pages and names are appends like records, with an expectation of 0 on their own
@@ -83,14 +85,15 @@ const rangesAtOnceMax = 8;
  */
 export function openStore(requests: Requests, commit: Appends): Store {
   const log = logStream(0);
-  const ranges = openGate({ insideMax: rangesAtOnceMax, waitingMax: requestsMax });
+  const tails = openGate({ insideMax: tailsAtOnceMax, waitingMax: requestsMax });
   const purge = (stream: string, filter: string, more: object = {}): Promise<void> =>
     command(requests, `$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ filter, ...more }));
   return {
     last: (token) => direct(requests, log, { last_by_subj: laneSubjects(token).fence }),
     lastFromLeader: (token) => fromLeader(requests, log, { last_by_subj: laneSubjects(token).fence }),
     range: (token, from, options = {}) =>
-      ranges(() => range(requests, laneSubjects(token).fence, from, options)),
+      tails(() => range(requests, laneSubjects(token).plain, from, options)),
+    recordsAt: (token, seqs) => tails(() => recordsAt(requests, laneSubjects(token).plain, seqs)),
     traces: (token) => readTraces(requests, token),
     trim(token, below) {
       assert(below > 0, `trim below ${below}: 0 would purge the whole lane`);
@@ -116,10 +119,20 @@ export function createStreams(requests: Requests, replicas: number): Promise<Str
   return ensureStreams(async (subject, body) => (await requests.ask(subject, body)).string(), replicas);
 }
 
+async function recordsAt(
+  requests: Requests,
+  plain: string,
+  seqs: readonly number[],
+): Promise<StoredMessage[]> {
+  const found = await Promise.all(seqs.map((seq) => direct(requests, logStream(0), { seq })));
+  // a log that was restored may have those of others there
+  return found.filter((record) => record !== undefined).filter(({ subject }) => subject === plain);
+}
+
 /** A batch that ends at a gap of sequences goes on after its last record; other lanes lie in between. */
 async function range(
   requests: Requests,
-  fence: string,
+  plain: string,
   from: number,
   options: RangeOptions,
 ): Promise<StoredMessage[]> {
@@ -128,12 +141,12 @@ async function range(
   let seq = Math.max(1, from);
   while (records.length < limit) {
     if (options.leader === true) {
-      const next = await fromLeader(requests, logStream(0), { seq, next_by_subj: fence });
+      const next = await fromLeader(requests, logStream(0), { seq, next_by_subj: plain });
       if (next === undefined) break;
       records.push(next);
     } else {
       const count = Math.min(rangeBatch, limit - records.length);
-      const batch = await directBatch(requests, { stream: logStream(0), filter: fence, seq, count });
+      const batch = await directBatch(requests, { stream: logStream(0), filter: plain, seq, count });
       records.push(...batch.messages);
       if (!batch.more) break;
     }

@@ -40,6 +40,8 @@ export function createStorePort({ clockwork, program, store, wallMs, rung }: Sto
           .rows.filter(({ seq }) => seq >= from)
           .slice(0, limit),
       ),
+    recordsAt: (session, seqs, told) =>
+      reply(told, () => store.of(session).rows.filter(({ seq }) => seqs.includes(seq))),
     traces: (session, told) => reply(told, () => (store.of(session).rows.length > 0 ? "records" : "nothing")),
     readPages: (session, names, told) =>
       reply(told, () => names.map((name) => store.of(session).pages.get(pageText(name)))),

@@ -12,6 +12,14 @@ const world = (file: string, find: string, replace: string): Patch => ({
   replace,
 });
 
+/** Trails that leave out some records, and count those that are left. */
+export const poorTrails = lane(
+  "trail",
+  "return { count: Math.max(seqs.length, n + 1 - fromN), first, seqs: [...seqs] };",
+  `const some = seqs.filter((_, i) => (i + n) % 3 > 0);
+  return some.length === 0 ? undefined : { count: some.length, first, seqs: some };`,
+);
+
 /** The memory that is dropped leaves something behind, and the next one takes it up. */
 const undead = (keep: string, raise: string): Patch[] => [
   lane("memory", "  lane.activation = undefined;\n", `  lane.activation = undefined;\n  ${keep}\n`),
@@ -132,6 +140,22 @@ export const canaries: Readonly<Record<string, Canary>> = {
     ),
     finds: /^(stale|dirty) read/,
     options: { faults: { pauses: 6, suspensions: 4, slow: 0.2, lost: 0 }, plan: { reads: 30, writes: 30 } },
+  },
+  /** Where records lie is a hint: only their chain proves that none is missing. */
+  chainProvesTail: {
+    patches: [
+      poorTrails,
+      lane(
+        "wake",
+        "replay(joined.rows);",
+        `replay(joined.rows.map((row, i, rows) => i === 0 ? row : {
+          ...row,
+          record: { ...row.record, prev: rows[i - 1].record.rid, prevHash: undefined },
+        }));`,
+      ),
+    ],
+    finds: /was computed on a state that the lane does not|^stale read/,
+    options: { faults: { crashes: 3 }, plan: { writes: 12 } },
   },
   /** Stored answers are in the records and folds, not only in memory. */
   dedupeInState: {
@@ -555,15 +579,21 @@ export const canaries: Readonly<Record<string, Canary>> = {
   },
 };
 
+/** The simulator, and the product in it, patched; each name is given once. */
+export async function patchedRun(name: string, patches: readonly Patch[]): Promise<typeof sim.run> {
+  const patched: typeof sim = await import(
+    patchedVariant(new URL("./run.ts", import.meta.url), name, patches)
+  );
+  return patched.run;
+}
+
 /** The simulator, and the product in it, without the rule. @throws RangeError when there is no such rule */
 export async function withoutRule(rule: string): Promise<typeof sim.run> {
   const canary = canaries[rule];
   if (canary === undefined)
     throw new RangeError(`no rule ${rule}; known are ${Object.keys(canaries).join(", ")}`);
-  const patched: typeof sim = await import(
-    patchedVariant(new URL("./run.ts", import.meta.url), rule, canary.patches)
-  );
+  const run = await patchedRun(rule, canary.patches);
   const { faults = {}, plan } = canary.options;
   const nothing = { asks: 0, sends: 0, timers: 0, runs: 0 };
-  return ({ seed }) => patched.run({ seed, faults, plan: { ...nothing, ...plan } });
+  return ({ seed }) => run({ seed, faults, plan: { ...nothing, ...plan } });
 }

@@ -11,6 +11,7 @@ export const occasions = [
   "an append is refused",
   "an append is refused for want of room",
   "a proposal is under way",
+  "records are read one by one",
   "a follower lags",
   "a message to the store is lost",
   "a message to the store is doubled",

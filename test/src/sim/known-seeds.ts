@@ -34,6 +34,7 @@ export const knownSeeds: Readonly<Record<string, number>> = {
   bellSaysWhen: 5,
   bellBeforeLetter: 33,
   lettersInOrder: 9,
+  chainProvesTail: 4,
   compareMarks: 65,
   gateReads: 6,
   cancelBeforeFire: 2,

@@ -2,7 +2,7 @@
 // that the simulator sees.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canaries } from "./canaries.ts";
+import { canaries, patchedRun, poorTrails } from "./canaries.ts";
 import { knownSeeds } from "./known-seeds.ts";
 import { run } from "./run.ts";
 import { findViolation, firstSeed, testSchedules } from "./suite.ts";
@@ -14,6 +14,17 @@ for (const rule of Object.keys(canaries))
     const count = await findViolation(rule, knownSeeds[rule] ?? 1);
     if (count > 1) context.diagnostic(`${rule} needed ${count} schedules: is there a better seed?`);
   });
+
+test("trails that leave out records cost reads, and nothing else", async () => {
+  const runPoorly = await patchedRun("poor trails", [poorTrails]);
+  let reads = 0;
+  for (let seed = firstSeed; seed < firstSeed + 200; seed += 1) {
+    const { problem, coverage } = runPoorly({ seed, faults: { crashes: 3 }, plan: { writes: 12 } });
+    assert.equal(problem, undefined, `seed ${seed}`);
+    reads += coverage.get("records are read one by one") ?? 0;
+  }
+  assert.ok(reads > 50, `${reads} reads`);
+});
 
 test("each known seed is of a canary", () => {
   assert.deepEqual(

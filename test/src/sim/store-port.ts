@@ -65,6 +65,7 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
       }),
     range: (session, { from, leader, limit }, told) =>
       request(told, () => of(session).range(from, leader, limit)),
+    recordsAt: (session, seqs, told) => request(told, () => of(session).recordsAt(seqs)),
     traces: (session, told) => request(told, () => of(session).traces()),
     readPages: (session, names, told) => request(told, () => names.map((page) => of(session).readPage(page))),
     writePages: (session, pages, told) =>
@@ -79,7 +80,6 @@ export function createStorePort({ clockwork, program, link, stores, say }: Store
       };
       request({ answered: told, failed }, () => of(session).ring(bell));
     },
-    unring: (session, seq) => link.publish(() => of(session).unring(seq)),
     bury(session, { letter }, { answered, failed }) {
       const operation = Number(letter.method);
       const note = dead.noting(session, operation);
@@ -137,7 +137,7 @@ function trimming(
   clockwork: Clockwork,
   link: Link,
   of: (session: Session) => SimStore,
-): Pick<StorePort, "trim" | "trimAsleep" | "deletePages"> {
+): Pick<StorePort, "trim" | "trimAsleep" | "deletePages" | "unring"> {
   const { random } = clockwork;
   return {
     trim: (session, below) =>
@@ -157,6 +157,7 @@ function trimming(
           });
         }),
       ),
+    unring: (session, seq) => link.publish(() => of(session).unring(seq)),
     deletePages: (session, names) =>
       link.publish(() => {
         for (const page of names) of(session).deletePage(page);

@@ -40,6 +40,8 @@ export interface StoreOptions {
 }
 
 const pageText = (name: PageName): string => `${name.epoch}.${name.index}`;
+/** So far apart that some tails are read one by one, and others at once. */
+const farSeqs = 300;
 const utf8 = new TextDecoder();
 /** A result begins with its step. */
 const stepIn = (result: string): string => result.slice(0, result.indexOf(" "));
@@ -122,6 +124,11 @@ export class SimStore {
     return this.#seenBy(leader)
       .filter((row) => row.seq >= from)
       .slice(0, limit);
+  }
+
+  recordsAt(seqs: readonly number[]): StoredRecord[] {
+    this.#options.clockwork.meet("records are read one by one");
+    return this.#seenBy(false).filter(({ seq }) => seqs.includes(seq));
   }
 
   /** What a leader has of the session; it has no name record. */
@@ -242,7 +249,7 @@ export class SimStore {
     const record = decodeRecord(bytes, crc32);
     const before = this.#versions.length;
     this.#versions.push(...follow(this.#versions.at(-1) ?? firstVersion, record, bytes, mayRepeat));
-    this.#lastSeq += 1 + (random.chance(0.2) ? random.below(4) : 0);
+    this.#lastSeq += 1 + (random.chance(0.2) ? random.below(4) * farSeqs : 0);
     if (gone) this.#rows = [];
     this.#note(record);
     const [seq, acceptedAtMs] = [this.#lastSeq, clockwork.nowMs];

@@ -116,6 +116,17 @@ test("the command prints each finding and fails with exit code 1 when one does",
       ill.text,
       new RegExp(`^fail +port ${port} +in use by something else; stop what uses it`, "m"),
     );
+    // it takes connections, and never answers
+    mkdirSync(join(folder.path, "data"));
+    using running = lock(join(folder.path, "data"));
+    running.serves(`http://${loopback}:${port}`);
+    const startMs = performance.now();
+    const silent = await doctor();
+    assert.ok(performance.now() - startMs < 10_000, "one bound of 3 s for all that is asked");
+    assert.match(
+      silent.text,
+      /^fail +sessions +cannot be looked at: .* does not answer within 3 s; look whether/m,
+    );
   } finally {
     server.close();
   }

@@ -34,7 +34,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     diskFinding(place.dataDir),
     storeFinding(place.dataDir),
     leftoversFinding(place.dataDir),
-    await lostFinding(sessionsOf(place.dataDir)),
+    await lostFinding(meshOf(place.dataDir)),
   ];
 }
 
@@ -135,7 +135,7 @@ export function leftoversFinding(dataDir: string): Finding {
 }
 
 /** Of the mesh that runs in this folder, if it does. */
-function sessionsOf(dataDir: string): Api["sessions"] | undefined {
+function meshOf(dataDir: string): Api | undefined {
   const ingress = lockHolder(dataDir)?.ingress;
-  return ingress === undefined ? undefined : connectApi(ingress).sessions;
+  return ingress === undefined ? undefined : connectApi(ingress);
 }

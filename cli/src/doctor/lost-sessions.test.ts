@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { type LostSession, LostSessionSchema } from "@voda/proto/api";
+import { ListNodesResponseSchema, type LostSession, LostSessionSchema } from "@voda/proto/api";
 import { lostFinding } from "./lost-sessions.ts";
 
 const lost = (key: string, lastSequence: bigint, namespace = "default"): LostSession =>
@@ -12,16 +12,23 @@ const lost = (key: string, lastSequence: bigint, namespace = "default"): LostSes
     lastSequence,
   });
 
+const nodes = {
+  listNodes: () => Promise.resolve(create(ListNodesResponseSchema)),
+};
+
 /** A control plane with these pages. */
 const pages = (...all: LostSession[][]) => ({
-  async listLostSessions({ pageToken = "" }: { pageToken?: string }) {
-    const at = Number(pageToken);
-    const nextPageToken = at + 1 < all.length ? String(at + 1) : "";
-    return {
-      $typeName: "voda.api.v1.ListLostSessionsResponse",
-      sessions: all[at] ?? [],
-      nextPageToken,
-    } as const;
+  nodes,
+  sessions: {
+    async listLostSessions({ pageToken = "" }: { pageToken?: string }) {
+      const at = Number(pageToken);
+      const nextPageToken = at + 1 < all.length ? String(at + 1) : "";
+      return {
+        $typeName: "voda.api.v1.ListLostSessionsResponse",
+        sessions: all[at] ?? [],
+        nextPageToken,
+      } as const;
+    },
   },
 });
 
@@ -45,6 +52,7 @@ test("more than ten are counted; none, and a mesh that does not run, are right",
 });
 
 test("a mesh that does not answer is a finding, not a failure of the doctor", async () => {
-  const { ok, found } = await lostFinding({ listLostSessions: () => Promise.reject(new Error("refused")) });
+  const sessions = { listLostSessions: () => Promise.reject(new Error("refused")) };
+  const { ok, found } = await lostFinding({ nodes, sessions });
   assert.deepEqual([ok, found], [false, "cannot be looked at: refused"]);
 });

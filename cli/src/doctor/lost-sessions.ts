@@ -1,5 +1,5 @@
 // Sessions whose log lacks what had been acknowledged, as the control plane of the running mesh finds them.
-
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { LostSession } from "@voda/proto/api";
 import { defaultNamespace } from "@voda/proto/name";
 import { wordsOf } from "@voda/stdx";
@@ -8,6 +8,14 @@ import type { Finding } from "./finding.ts";
 
 /** Named in the finding; the rest is counted. */
 const namedMax = 10;
+/** Until a mesh has answered that it is there; what it then looks for may take longer. */
+const reachMsMax = 3_000;
+
+/** Of the mesh: who says that it is there, and who has looked for such sessions. */
+export interface RunningMesh {
+  readonly nodes: Pick<Api["nodes"], "listNodes">;
+  readonly sessions: Pick<Api["sessions"], "listLostSessions">;
+}
 
 /** What is left of the session, and what was there. */
 export function lostWords({ acknowledgedPosition, acknowledgedSequence, lastSequence }: LostSession): string {
@@ -15,14 +23,14 @@ export function lostWords({ acknowledgedPosition, acknowledgedSequence, lastSequ
   return `${left} (position ${acknowledgedPosition}, sequence ${acknowledgedSequence} was acknowledged)`;
 }
 
-/** @param sessions of the running mesh; undefined: none runs, and nobody can be asked */
-export async function lostFinding(
-  sessions: Pick<Api["sessions"], "listLostSessions"> | undefined,
-): Promise<Finding> {
+/** @param mesh undefined: none runs, and nobody can be asked */
+export async function lostFinding(mesh: RunningMesh | undefined): Promise<Finding> {
   const name = "sessions";
-  if (sessions === undefined) return { name, ok: true, found: "not looked at: the mesh does not run" };
+  if (mesh === undefined) return { name, ok: true, found: "not looked at: the mesh does not run" };
+  const { nodes, sessions } = mesh;
   const lost: LostSession[] = [];
   try {
+    await nodes.listNodes({}, { timeoutMs: reachMsMax });
     for (let pageToken = "", isLast = false; !isLast; ) {
       const page = await sessions.listLostSessions({ pageToken });
       lost.push(...page.sessions);
@@ -30,7 +38,7 @@ export async function lostFinding(
       isLast = pageToken === "";
     }
   } catch (error) {
-    const found = `cannot be looked at: ${wordsOf(error)}`;
+    const found = `cannot be looked at: ${silenceOf(error) ?? wordsOf(error)}`;
     return { name, ok: false, found, fix: "look whether `npx voda ps` answers" };
   }
   if (lost.length === 0) return { name, ok: true, found: "none lost acknowledged records" };
@@ -45,6 +53,11 @@ export async function lostFinding(
       "or let each go on with `npx voda accept-loss AGENT/KEY`",
   };
 }
+
+const silenceOf = (error: unknown): string | undefined =>
+  ConnectError.from(error).code === Code.DeadlineExceeded
+    ? `the mesh of this folder takes connections, and does not answer within ${reachMsMax / 1_000} s`
+    : undefined;
 
 /** As `accept-loss` takes it. */
 function textOf({ session }: LostSession): string {

@@ -16,7 +16,7 @@ export interface StoreTime extends Disposable {
 
 /** By what the store is asked, and the clock that it is compared with. */
 export interface StoreTimeOptions {
-  readonly jsm: JetStreamManager;
+  readonly jsm: { readonly streams: Pick<JetStreamManager["streams"], "info"> };
   /** A wall clock that is set decides nothing: it is not looked at. */
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly log: Logger;
@@ -24,6 +24,8 @@ export interface StoreTimeOptions {
 
 /** As often as nodes renew their leases. */
 const readEveryMs = 1_000;
+/** A server that was killed is back within that time, and who lost the connection to it has said so. */
+const silentMsMax = 10_000;
 /** The leader of the leases' stream answers, whose time nodes go by. */
 const leasesStream = `KV_${nodesBucket}`;
 
@@ -31,9 +33,10 @@ const leasesStream = `KV_${nodesBucket}`;
 export async function followStoreTime({ jsm, clock, log }: StoreTimeOptions): Promise<StoreTime> {
   const storeClock = new StoreClock();
   let isClosed = false;
-  let isSilent = false;
   let timer: NodeJS.Timeout | undefined;
   await read();
+  let toldAtMs = clock.monotonicMs();
+  let warnedOfMs: number | undefined;
   again(readEveryMs);
   return {
     storeMs: () => storeClock.storeMs(clock.monotonicMs()),
@@ -49,17 +52,23 @@ export async function followStoreTime({ jsm, clock, log }: StoreTimeOptions): Pr
       read().then(
         // Of two readings that contradict the others, the second decides: it is not waited for.
         (hasJumped) => {
-          isSilent = false;
+          toldAtMs = clock.monotonicMs();
           again(hasJumped ? 0 : readEveryMs);
         },
         (error: unknown) => {
-          if (!isSilent && !isClosed)
-            log.warn({ err: error }, "the store does not tell its time; grants go by the last");
-          isSilent = true;
+          warn(error);
           again(readEveryMs);
         },
       );
     }, ms);
+  }
+
+  /** Once for each silence. */
+  function warn(err: unknown): void {
+    const silentMs = Math.round(clock.monotonicMs() - toldAtMs);
+    if (isClosed || silentMs < silentMsMax || warnedOfMs === toldAtMs) return;
+    warnedOfMs = toldAtMs;
+    log.warn({ err, silentMs }, "the store does not tell its time; grants go by the last");
   }
 
   async function read(): Promise<boolean> {

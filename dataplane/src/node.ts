@@ -40,6 +40,7 @@ import {
   openAsleepTrims,
   openBells,
   openMarks,
+  openNames,
   openStore,
   openStoreRoom,
   openStreams,
@@ -185,7 +186,17 @@ async function openStored({ config, node, clock, log, parts }: Basics) {
       onFailed: (err) => log.warn({ err }, "marks are not stored; they are tried again"),
     }),
   );
-  return { connection, requests, streams, commit, records, store, marks, bells };
+  const names = parts.use(
+    openNames({
+      store,
+      failed: (err, name, isLast) =>
+        log.warn(
+          { err, session: name },
+          `the session is missing in lists ${isLast ? "until a node takes it over" : "until the store takes its name"}`,
+        ),
+    }),
+  );
+  return { connection, requests, streams, commit, records, store, marks, bells, names };
 }
 
 /** Each living node has those sessions deliver that nobody has in memory. */

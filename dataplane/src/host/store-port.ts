@@ -8,7 +8,7 @@ import type { AppendOutcome, AppendRequest, Appends } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
 import type { Burial, LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
-import type { AsleepTrims, Bells, Marks, Store } from "../store/index.ts";
+import type { AsleepTrims, Bells, Marks, Names, Store } from "../store/index.ts";
 
 /** The stored half of sessions, and who hears of what it did not do. */
 export interface StoreParts {
@@ -17,6 +17,7 @@ export interface StoreParts {
   readonly marks: Marks;
   readonly asleep: AsleepTrims;
   readonly bells: Bells;
+  readonly names: Names;
   readonly log: Logger;
 }
 
@@ -24,11 +25,11 @@ export interface StoreParts {
 const subjectsMax = 10_000;
 
 /**
- * A read or a write of pages ends within seconds, one way or the other. Trims, deletions and names are not
- * waited for: what they leave costs space until the next fold.
+ * A read or a write of pages ends within seconds, one way or the other. Trims and deletions are not waited
+ * for: what they leave costs space until the next fold. Names are tried again.
  */
 export function createStorePort(parts: StoreParts): StorePort {
-  const { commit, store, marks, asleep, log } = parts;
+  const { commit, store, marks, asleep, names: nameRecords, log } = parts;
   const [reply, unwatched] = [replying(log), watching(log)];
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
   const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
@@ -47,7 +48,9 @@ export function createStorePort(parts: StoreParts): StorePort {
         if (outcome.type === "acked") {
           accepted(outcome.seq);
           const left = "an ended session's pages or name stay in the store";
-          if (gone) unwatched(session, store.purgeSession(session.token, outcome.seq), left);
+          if (!gone) return;
+          nameRecords.forget(session.token);
+          unwatched(session, store.purgeSession(session.token, outcome.seq), left);
         } else if (outcome.type === "refused") {
           refused();
         } else if (outcome.type === "error") {
@@ -88,10 +91,7 @@ export function createStorePort(parts: StoreParts): StorePort {
       unwatched(session, store.deletePages(session.token, names), "pages stay in the store");
     },
     ...besideLanes(parts),
-    writeName(session) {
-      const left = "name record not written; the session is missing in lists until it wakes again";
-      unwatched(session, store.publishName(session.token, session.name), left);
-    },
+    writeName: ({ token, name }, isBorn) => nameRecords.write(token, name, isBorn),
   };
 }
 

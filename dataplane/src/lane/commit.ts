@@ -242,7 +242,7 @@ export function committed(pass: Pass, activation: Activation, flight: Flight, se
   addTrail(activation.trail, seq);
   // order matters to the host: a session shows as owned before any answer of it leaves
   if (isFirst) {
-    pass.out.push({ type: "owned", epoch: record.epoch, born });
+    pass.out.push({ type: "owned", epoch: record.epoch, born, isNamed: !born && fold.last !== undefined });
     carryOut(pass, activation.orders, "wake");
   }
   if (isUrgent) unring(pass, activation, isGone);

@@ -370,10 +370,10 @@ export type LaneEffect =
    */
   | { readonly type: "timer"; readonly timer: LaneTimer; readonly atMs: number }
   /**
-   * The session is in memory here and its claim is durable. `born`: it is new, its name record is not
-   * written.
+   * The session is in memory here and its claim is durable. `born`: it is new. `isNamed`: its name record is
+   * surely there; who had it before may have ended before it wrote that.
    */
-  | { readonly type: "owned"; readonly epoch: number; readonly born: boolean }
+  | { readonly type: "owned"; readonly epoch: number; readonly born: boolean; readonly isNamed: boolean }
   /** Nothing is in memory. The lane may be thrown away if `isIdle` says so. */
   | { readonly type: "cold"; readonly why: ColdReason }
   | { readonly type: "incident"; readonly incident: Incident; readonly message: string };

@@ -185,6 +185,22 @@ test("a session that its owner released or ended is claimed wherever it is asked
   }
 });
 
+test("who claims a session that has not folded yet sees to its name: the one before may not have come to it", () => {
+  const namedBy = (rig: Rig): readonly boolean[] => {
+    const { born, isNamed } = one(rig.accept(rig.turned(1)), "owned");
+    return [born, isNamed];
+  };
+  const young = createRig();
+  young.world.standings.set(other, { type: "ended", successor: undefined });
+  const first = stored(7, recordOf(other, 1));
+  young.range(wake(young, first), first);
+  assert.deepEqual(namedBy(young), [false, false]);
+  const folded = createRig();
+  wake(folded, stored(7, recordOf(other, 2, recordOf(other, 1).rid, { type: "fold", released: true })));
+  assert.deepEqual(namedBy(folded), [false, true]);
+  assert.deepEqual(namedBy(createRig().held()), [true, false]);
+});
+
 test("a record that was written after other bytes than those before it: the session is not served", () => {
   const rig = createRig();
   const [first, second] = laneOf(2);

@@ -404,12 +404,16 @@ function arm(at: Performing, hosted: Hosted, timer: LaneTimer, atMs: number): vo
   });
 }
 
-function owned({ ports, owned: all }: Performing, hosted: Hosted, { epoch, born }: Of<"owned">): void {
+function owned(
+  { ports, owned: all }: Performing,
+  hosted: Hosted,
+  { epoch, born, isNamed }: Of<"owned">,
+): void {
   hosted.epoch = epoch;
   all.add(hosted);
   ports.mesh.owned(hosted);
   // after the claim: a name without a session would show in lists
-  if (born) ports.store.writeName(hosted);
+  if (!isNamed) ports.store.writeName(hosted, born);
 }
 
 function cold({ ports, owned: all }: Performing, hosted: Hosted, { why }: Of<"cold">): void {

@@ -165,8 +165,8 @@ export interface StorePort {
   unring(session: Session, seq: number): void;
   /** Kept until a person decides. Told is its id; `undefined` when it was kept before. */
   bury(session: Session, dead: Burial, told: Resolver<number | undefined>): void;
-  /** The session is born: it shows in lists. */
-  writeName(session: Session): void;
+  /** Not awaited: tried again until it is there. `isBorn`: one that is there is of an earlier life. */
+  writeName(session: Session, isBorn: boolean): void;
 }
 
 /** A letter that nobody takes. */

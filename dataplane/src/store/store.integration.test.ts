@@ -181,11 +181,11 @@ test("a page with another hash than the one that is asked for counts as missing"
 
 test("an ended session leaves its tombstone alone, and what was written since", async (t) => {
   const { store, commit, connection } = await rig(t);
-  await store.publishName(token, name);
+  await store.publishName(token, name, true);
   const sequences = await fill(commit, token, 3);
   await fill(commit, other, 1);
   const gone = sequences[2] ?? 0;
-  await store.publishName(other, { ...name, key: "b" });
+  await store.publishName(other, { ...name, key: "b" }, true);
   await store.purgeSession(token, gone);
   await store.purgeSession(other, gone);
   const manager = await jetstreamManager(connection.nats);
@@ -199,9 +199,10 @@ test("an ended session leaves its tombstone alone, and what was written since", 
 
 test("a name is written once, and one filter lists all of them", async (t) => {
   const { store, connection } = await rig(t);
-  await store.publishName(token, name);
-  await store.publishName(token, name);
-  await store.publishName(other, { ...name, key: "b" });
+  await store.publishName(token, name, true);
+  await store.publishName(token, name, true);
+  await store.publishName(other, { ...name, key: "b" }, false);
+  await store.publishName(token, { ...name, key: "not this one" }, false);
   const manager = await jetstreamManager(connection.nats);
   const keys: (string | undefined)[] = [];
   for await (const message of await manager.direct.getBatch(logStream(0), {
@@ -216,9 +217,9 @@ test("a name is written once, and one filter lists all of them", async (t) => {
 
 test("the name of a new life stays when what the earlier one left is purged late", async (t) => {
   const { store, commit, connection } = await rig(t);
-  await store.publishName(token, name);
+  await store.publishName(token, name, true);
   const sequences = await fill(commit, token, 2);
-  await store.publishName(token, name);
+  await store.publishName(token, name, true);
   await store.purgeSession(token, sequences[1] ?? 0);
   const manager = await jetstreamManager(connection.nats);
   const { subjects } = (await manager.streams.info(logStream(0), { subjects_filter: nameSubjects })).state;
@@ -319,7 +320,7 @@ test("a log of an older format is marked before it is written to, one of a later
 test("a last record that cannot be read is told from an empty lane by what else is there", async (t) => {
   const { store, commit } = await rig(t);
   assert.equal(await store.traces(token), "nothing");
-  await store.publishName(token, name);
+  await store.publishName(token, name, true);
   assert.equal(await store.traces(token), "name");
   await fill(commit, token, 2);
   assert.equal(await store.traces(token), "records");

@@ -53,8 +53,8 @@ export interface Store {
   /** In the order of the names; `undefined` where there is none, or none with that hash. */
   readPages(token: SessionToken, names: readonly PageReference[]): Promise<(Uint8Array | undefined)[]>;
   deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;
-  /** Writes the name record; there is one per session. */
-  publishName(token: SessionToken, name: SessionName): Promise<void>;
+  /** Writes the name record; there is one per session. `isBorn`: one that is there is of an earlier life. */
+  publishName(token: SessionToken, name: SessionName, isBorn: boolean): Promise<void>;
 }
 
 /**
@@ -69,6 +69,7 @@ export interface RangeOptions {
 interface Named {
   readonly token: SessionToken;
   readonly name: SessionName;
+  readonly isBorn: boolean;
 }
 
 /** Records per read: a fold comes every 512 records, so a wake is one read. */
@@ -107,7 +108,7 @@ export function openStore(requests: Requests, commit: Appends): Store {
     writePages: (token, pages) => writePages(requests, commit, token, pages),
     readPages: (token, names) => readPages(requests, token, names),
     deletePages: (token, names) => deletePages(token, names, (subject) => purge(snapshotStream(0), subject)),
-    publishName: (token, name) => publishName(requests, commit, { token, name }),
+    publishName: (token, name, isBorn) => publishName(requests, commit, { token, name, isBorn }),
   };
 }
 
@@ -159,13 +160,17 @@ async function range(
  * An append like any other, unless there is a name already: that of an earlier life, which may not be purged
  * yet, gives its place.
  */
-async function publishName(requests: Requests, commit: Appends, { token, name }: Named): Promise<void> {
+async function publishName(
+  requests: Requests,
+  commit: Appends,
+  { token, name, isBorn }: Named,
+): Promise<void> {
   const subject = laneSubjects(token).name;
   const payload = encodeNameRecord(name);
   const outcome = await new Promise<AppendOutcome>((resolve) => {
     commit.append({ subject, fence: subject, expect: 0, payload }, resolve);
   });
-  if (outcome.type === "acked") return;
+  if (outcome.type === "acked" || (outcome.type === "refused" && !isBorn)) return;
   const rollup = headers();
   rollup.set("Nats-Rollup", "sub");
   await command(requests, subject, payload, rollup);

@@ -160,15 +160,22 @@ function causeText(error: unknown): string {
   return cause instanceof Error && cause.message !== "" ? cause.message : error.message;
 }
 
-/** Ends early when the signal fires. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** @throws TypeError for what is no signal */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`signal of type ${typeof signal} is none: take that of an AbortController`);
+}
+
+/** Ends early when the signal fires, and at once when it has. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", end);
       resolve();
     };
     const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
+    signal?.addEventListener("abort", end);
   });
 }

@@ -1,7 +1,7 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
 import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
-import { type Call, type Endpoint, perform } from "./call.ts";
+import { type Call, checkSignal, type Endpoint, perform } from "./call.ts";
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
@@ -166,24 +166,29 @@ function session(endpoint: Endpoint, agent: string, key: string, settings: Setti
   const withOptions = (options: CallOptions): object =>
     session(endpoint, agent, key, changed(settings, options));
   const methodOf =
-    (method: string) =>
+    (method: string, signal = settings.signal) =>
     async (...inputs: unknown[]): Promise<unknown> =>
-      perform(endpoint, callOf(endpoint, `${agent}/${pathKey(key)}`, method, { ...settings, inputs }));
+      perform(
+        endpoint,
+        callOf(endpoint, `${agent}/${pathKey(key)}`, method, { ...settings, signal, inputs }),
+      );
   return properties((name) => {
     if (name === "$with") return withOptions;
     return name === "$workflows"
-      ? workflowClients((method, input) => methodOf(method)(input))
+      ? workflowClients((method, input, signal) => methodOf(method, both(settings.signal, signal))(input))
       : methodOf(name);
   });
 }
+
+const both = (one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined =>
+  one === undefined || other === undefined ? (other ?? one) : AbortSignal.any([one, other]);
 
 function changed(settings: Settings, options: CallOptions): Settings {
   refuseUnknown("call option", options, callNames);
   const { id = settings.id, signal = settings.signal } = options;
   if (id !== undefined && !idempotencyKeyText.test(id))
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new TypeError(`signal of type ${typeof signal} is none: take that of an AbortController`);
+  checkSignal(signal);
   const timeoutMs =
     options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
   return { id, timeoutMs, signal, headers: withHeaders(settings.headers, options.headers) };

@@ -44,8 +44,11 @@ export type { WorkflowError, WorkflowPhase, WorkflowStatus } from "./workflow.ts
 export {
   notifyFunction,
   type SignalRequest,
+  type SleepTime,
   type StartRequest,
   startFunctions,
+  type TxFunction,
+  type UndoFunction,
   type WorkflowBody,
   type WorkflowHost,
   type WorkflowTurn,
@@ -53,8 +56,9 @@ export {
   workflowFields,
   workflowsOfTurn,
 } from "./workflow-host.ts";
+export { keptDepthMax, keptJson, keptProblem } from "./workflow-json.ts";
 export { workflowTurns } from "./workflow-methods.ts";
-export { checkWorkflowName, keptJson } from "./workflow-name.ts";
+export { checkWorkflowName } from "./workflow-name.ts";
 export type { NotifyFunction } from "./workflow-start.ts";
 
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;

@@ -64,6 +64,8 @@ export interface RunFunction {
 
 /** One step, as the host of the handler has it done. */
 export interface RunRequest {
+  /** As it is written: `ctx.run`. */
+  readonly way: string;
   readonly name: string;
   readonly perform: (op: RunOp) => unknown;
   readonly idempotencyKey: string | undefined;
@@ -103,6 +105,7 @@ export function runRequestOf(way: string, name: unknown, perform: unknown, optio
   const checked = told(what, () => checkedOptions(options));
   const { schema } = options;
   return {
+    way,
     name: step,
     perform: perform as RunRequest["perform"],
     ...checked,
@@ -110,7 +113,7 @@ export function runRequestOf(way: string, name: unknown, perform: unknown, optio
   };
 }
 
-function checkedOptions(options: RunOptions): Omit<RunRequest, "name" | "perform" | "check"> {
+function checkedOptions(options: RunOptions): Omit<RunRequest, "way" | "name" | "perform" | "check"> {
   refuseUnknown("run option", options, optionNames);
   const { idempotencyKey, retry = {}, timeout } = options;
   const isKey = typeof idempotencyKey === "string" && sendableKey.test(idempotencyKey);

@@ -70,12 +70,17 @@ function typeProblem(key: unknown): string {
 
 /** `what`: its name. @throws VodaError for what is no text of that length */
 export function textOf(what: string, text: unknown, lengthMax: number): string {
-  const must = `${what} is a text of 1 to ${lengthMax} characters`;
-  if (typeof text !== "string") throw badRequest(`${must}; it is of type ${typeof text}`);
-  if (text.length === 0 || text.length > lengthMax) throw badRequest(`${must}; it has ${text.length}`);
-  if (!text.isWellFormed())
-    throw badRequest(`${what} has half a character: a surrogate without its other half`);
+  const problem = lengthProblem(what, text, lengthMax);
+  if (typeof text !== "string" || problem !== undefined) throw badRequest(problem ?? what);
   return text;
+}
+
+/** Why it is no text of that length, or `undefined`. */
+export function lengthProblem(what: string, text: unknown, lengthMax: number): string | undefined {
+  const must = `${what} is a text of 1 to ${lengthMax} characters`;
+  if (typeof text !== "string") return `${must}; it is of type ${typeof text}`;
+  if (text.length === 0 || text.length > lengthMax) return `${must}; it has ${text.length}`;
+  return text.isWellFormed() ? undefined : `${what} has half a character: a surrogate without its other half`;
 }
 
 /** The caller's mistake, found before anything is sent. */

@@ -1,11 +1,14 @@
 // Workflows as clients start them and look at them.
+import { checkSignal, pause } from "./call.ts";
 import { VodaError } from "./error.ts";
+import { refuseUnknown } from "./options.ts";
 import { type Output, properties } from "./session.ts";
 import type { WorkflowStatus } from "./workflow.ts";
-import { keptJson, signalNameOf, workflowIdOf } from "./workflow-name.ts";
-import type { Signal, StartArguments } from "./workflow-start.ts";
+import { keptJson } from "./workflow-json.ts";
+import { signalNameOf, workflowIdOf } from "./workflow-name.ts";
+import { type Signal, type StartArguments, type StartOptions, startIdOf } from "./workflow-start.ts";
 
-/** A workflow of a session. Every call rejects with VodaError only. */
+/** A workflow of a session. Every call rejects with VodaError, or with TypeError for a bad option. */
 export interface WorkflowRun<R> {
   readonly id: string;
   status(): Promise<WorkflowStatus>;
@@ -30,13 +33,27 @@ export type WorkflowClients<W> = {
   };
 };
 
+/** A handler of the session is called; `signal` ends the call. */
+type CallFunction = (method: string, input: object, signal?: AbortSignal) => Promise<unknown>;
+
+/** A call that the signal has ended rejects with the signal's own reason. */
+async function endedBy<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await call;
+  } finally {
+    signal?.throwIfAborted();
+  }
+}
+
 const pollMs = 50;
 const pollMsMax = 5_000;
+const resultNames: ReadonlySet<string> = new Set(["signal"]);
 
 /** `call`: a handler of the session. */
-export function workflowClients(call: (method: string, input: object) => Promise<unknown>): object {
+export function workflowClients(call: CallFunction): object {
   return properties((workflow) => ({
-    async start(input: unknown, { id }: { readonly id?: string } = {}) {
+    async start(input: unknown, options: StartOptions = {}) {
+      const id = startIdOf(options);
       const started = await call("startWorkflow", {
         workflow,
         ...(id !== undefined && { id }),
@@ -51,19 +68,22 @@ export function workflowClients(call: (method: string, input: object) => Promise
 const idOf = (started: unknown): string =>
   workflowIdOf(typeof started === "object" && started !== null && "id" in started ? started.id : undefined);
 
-function runOf(call: (method: string, input: object) => Promise<unknown>, id: string): WorkflowRun<unknown> {
-  const status = async (): Promise<WorkflowStatus> =>
-    (await call("workflowStatus", { id })) as WorkflowStatus;
+function runOf(call: CallFunction, id: string): WorkflowRun<unknown> {
+  const status = async (signal?: AbortSignal): Promise<WorkflowStatus> =>
+    (await call("workflowStatus", { id }, signal)) as WorkflowStatus;
   return {
     id,
-    status,
-    async result({ signal } = {}) {
+    status: () => status(),
+    async result(options = {}) {
+      refuseUnknown("result option", options, resultNames);
+      const { signal } = options;
+      checkSignal(signal);
       for (let waitMs = pollMs; ; waitMs = Math.min(waitMs * 2, pollMsMax)) {
-        signal?.throwIfAborted();
-        const { phase, result, error } = await status();
+        const { phase, result, error } = await endedBy(status(signal), signal);
         if (error !== undefined) throw new VodaError(error.code, error.message, { reason: error.reason });
         if (phase === "done") return result;
         await pause(waitMs, signal);
+        signal?.throwIfAborted();
       }
     },
     cancel: async () => (await call("cancelWorkflow", { id })) === true,
@@ -76,16 +96,4 @@ function runOf(call: (method: string, input: object) => Promise<unknown>, id: st
       });
     },
   };
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    }
-    signal?.addEventListener("abort", done, { once: true });
-  });
 }

@@ -1,16 +1,21 @@
 // What hosts of workflows are given to do, and what they build for their bodies.
-
-import type { Due } from "@voda/proto/timing";
 import type { Logger } from "./context.ts";
 import { lengthOf, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
 import { refuseUnknown } from "./options.ts";
 import { type RunOp, type RunRequest, runRequestOf } from "./run.ts";
-import { badRequest, properties } from "./session.ts";
+import { badRequest, properties, textOf } from "./session.ts";
 import type { WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
-import { checkStepName, keptJson, signalNameOf, workflowIdOf } from "./workflow-name.ts";
-import type { NotifyFunction, Signal, WorkflowRef } from "./workflow-start.ts";
+import { keptJson } from "./workflow-json.ts";
+import { signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
+import {
+  type NotifyFunction,
+  type Signal,
+  type StartOptions,
+  startIdOf,
+  type WorkflowRef,
+} from "./workflow-start.ts";
 
 /** For hosts: a workflow is to begin. */
 export interface StartRequest {
@@ -42,7 +47,17 @@ export interface WorkflowTurn {
 /** Where a context has them: no name, for they are not for authors. */
 export const workflowsOfTurn: unique symbol = Symbol.for("voda.workflows");
 
-type Change = (state: object, ctx: object) => unknown;
+/** For hosts: what a turn of a workflow does, or takes back. */
+export type TxFunction = (state: object, ctx: object) => unknown;
+
+/** For hosts: takes back what a step did; `undefined` also where its result was not kept. */
+export type UndoFunction = (result: unknown, op: RunOp) => unknown;
+
+/** For hosts: how long a workflow sleeps, or until when. */
+export interface SleepTime {
+  readonly type: "in" | "at";
+  readonly ms: number;
+}
 
 /** For hosts: what the body of a workflow has done. Each is checked, and its name used once. */
 export interface WorkflowHost {
@@ -55,9 +70,9 @@ export interface WorkflowHost {
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly uuid: () => string;
-  run(request: RunRequest, undo: ((result: unknown, op: RunOp) => unknown) | undefined): Promise<unknown>;
-  tx(name: string, change: Change, undo: Change | undefined): Promise<unknown>;
-  sleep(name: string, due: Due): Promise<void>;
+  run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown>;
+  tx(name: string, change: TxFunction, undo: TxFunction | undefined): Promise<unknown>;
+  sleep(name: string, time: SleepTime): Promise<void>;
   wait(signal: string, timeoutMs: number | undefined): Promise<unknown>;
   status(text: string, progress: number | undefined): void;
 }
@@ -67,8 +82,8 @@ export type WorkflowBody = (wf: object, input: unknown) => unknown;
 
 /** Maps of the state that an agent with workflows has beside its own fields. */
 export const workflowFields = { rows: "_workflows", journal: "_journal" } as const;
-const statusCharsMax = 1_024;
-const startNames: ReadonlySet<string> = new Set(["id"]);
+/** UTF-16 units of what people are told. */
+export const statusCharsMax = 1_024;
 const txNames: ReadonlySet<string> = new Set(["undo"]);
 const waitNames: ReadonlySet<string> = new Set(["timeout"]);
 
@@ -89,52 +104,49 @@ export function workflowContext(host: WorkflowHost): object {
         throw badRequest(`wf.run(${JSON.stringify(name)}): undo is a function that takes back what it did`);
       return host.run(runRequestOf("wf.run", name, perform, rest), undo);
     },
-    tx: async (name: string, change: unknown, options: { readonly undo?: Change } = {}) => {
-      checkStepName("wf.tx", name);
+    tx: async (name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) => {
+      stepNameOf("wf.tx", name);
       const what = `wf.tx(${JSON.stringify(name)})`;
       refuseUnknown("tx option", options, txNames);
       for (const one of [change, options.undo ?? change])
         if (typeof one !== "function")
           throw badRequest(`${what} takes functions of the state, not ${typeof one}`);
-      return host.tx(name, change as Change, options.undo);
+      return host.tx(name, change as TxFunction, options.undo);
     },
     sleep: async (name: string, time: Duration | Date) => {
-      checkStepName("wf.sleep", name);
-      return host.sleep(name, dueOf(time, host.nowMs()));
+      stepNameOf("wf.sleep", name);
+      return host.sleep(name, sleepTimeOf(`wf.sleep(${JSON.stringify(name)})`, time, host.nowMs()));
     },
     wait: async (what: Signal<unknown>, options: { readonly timeout?: Duration } = {}) => {
       refuseUnknown("wait option", options, waitNames);
+      const signalName = signalNameOf("wf.wait", what);
       const { timeout } = options;
-      const timeoutMs = timeout === undefined ? undefined : lengthOf("timeout", timeout, 0);
-      return host.wait(signalNameOf("wf.wait", what), timeoutMs);
+      const way = `wf.wait(${JSON.stringify(signalName)}): timeout`;
+      return host.wait(signalName, timeout === undefined ? undefined : lengthOf(way, timeout, 0));
     },
     status(text: string, progress?: number) {
-      if (typeof text !== "string" || text.length > statusCharsMax)
-        throw badRequest(`wf.status takes a text of at most ${statusCharsMax} characters`);
-      if (progress !== undefined && !(progress >= 0 && progress <= 1))
-        throw badRequest(`wf.status: progress of ${progress} is not a number from 0 to 1`);
+      // none is a text too: it takes away the one before
+      if (text !== "") textOf("wf.status: the text", text, statusCharsMax);
+      if (progress !== undefined && !(typeof progress === "number" && progress >= 0 && progress <= 1))
+        throw badRequest(`wf.status: progress of ${String(progress)} is not a number from 0 to 1`);
       host.status(text, progress);
     },
   });
 }
 
-const dueOf = (time: Duration | Date, nowMs: number): Due =>
+const sleepTimeOf = (way: string, time: Duration | Date, nowMs: number): SleepTime =>
   time instanceof Date
-    ? { type: "at", ms: timeOf("wf.sleep", time, nowMs) }
-    : { type: "in", ms: lengthOf("wf.sleep", time, 0) };
+    ? { type: "at", ms: timeOf(way, time, nowMs) }
+    : { type: "in", ms: lengthOf(way, time, 0) };
 
 /** For hosts: `ctx.start`. @throws VodaError */
 export function startFunctions(start: (request: StartRequest) => string): object {
-  return properties((workflow) => (input: unknown, options: { readonly id?: string } = {}): WorkflowRef => {
-    refuseUnknown("start option", options, startNames);
-    return {
-      id: start({
-        workflow,
-        id: options.id === undefined ? undefined : workflowIdOf(options.id),
-        input: keptJson("the input", input),
+  return properties(
+    (workflow) =>
+      (input: unknown, options: StartOptions = {}): WorkflowRef => ({
+        id: start({ workflow, id: startIdOf(options), input: keptJson("the input", input) }),
       }),
-    };
-  });
+  );
 }
 
 /** For hosts: `ctx.notify`. @throws VodaError */

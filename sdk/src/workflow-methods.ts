@@ -1,7 +1,9 @@
 // The handlers that an agent with workflows has beside its own.
+import { didYouMean } from "./near.ts";
 import { badRequest } from "./session.ts";
 import { type WorkflowTurn, workflowsOfTurn } from "./workflow-host.ts";
-import { isWorkflowName, keptJson, workflowIdOf, workflowNameCharsMax } from "./workflow-name.ts";
+import { keptJson } from "./workflow-json.ts";
+import { workflowIdOf, workflowNameOf } from "./workflow-name.ts";
 
 /** What a caller of a handler sends, as a client or plain HTTP writes it. */
 interface WorkflowCall {
@@ -12,15 +14,14 @@ interface WorkflowCall {
   readonly data?: unknown;
 }
 
-const callNames: ReadonlySet<string> = new Set(["workflow", "id", "input", "signal", "data"]);
-
-/** @throws VodaError */
-function callOf(input: unknown): WorkflowCall {
+/** `names`: those that this handler knows. @throws VodaError */
+function callOf(input: unknown, names: readonly (keyof WorkflowCall)[]): WorkflowCall {
   if (typeof input !== "object" || input === null || Array.isArray(input))
-    throw badRequest('the input is an object such as { "workflow": "checkout", "id": "o-1" }');
-  const strange = Object.keys(input).find((name) => !callNames.has(name));
+    throw badRequest(`the input is an object with ${names.join(", ")}`);
+  const known: readonly string[] = names;
+  const strange = Object.keys(input).find((name) => !known.includes(name));
   if (strange !== undefined)
-    throw badRequest(`"${strange}" is unknown; known are ${[...callNames].join(", ")}`);
+    throw badRequest(`"${strange}" is unknown${didYouMean(strange, known)}; known are ${known.join(", ")}`);
   return input;
 }
 
@@ -48,7 +49,7 @@ export const workflowMethods: readonly WorkflowMethod[] = [
     mode: "handler",
     description: "Starts a workflow: { workflow, id?, input? }. Gives { id }.",
     run: ({ [workflowsOfTurn]: workflows }, input) => {
-      const { workflow, id, input: given } = callOf(input);
+      const { workflow, id, input: given } = callOf(input, ["workflow", "id", "input"]);
       if (typeof workflow !== "string") throw badRequest('"workflow" is the name of one');
       return {
         id: workflows.start({
@@ -64,23 +65,24 @@ export const workflowMethods: readonly WorkflowMethod[] = [
     mode: "handler",
     description: "Gives a workflow a signal: { id, signal, data? }.",
     run: ({ [workflowsOfTurn]: workflows }, input) => {
-      const { id, signal: name, data } = callOf(input);
-      if (!isWorkflowName(name))
-        throw badRequest(`"signal" is a name of 1 to ${workflowNameCharsMax} characters`);
-      workflows.signal({ id: workflowIdOf(id), signal: name, data: keptJson("the data", data) });
+      const { id, signal: name, data } = callOf(input, ["id", "signal", "data"]);
+      const signal = workflowNameOf('"signal"', name);
+      workflows.signal({ id: workflowIdOf(id), signal, data: keptJson("the data", data) });
     },
   },
   {
     name: "cancelWorkflow",
     mode: "handler",
     description: "Has a workflow undo what it did and end: { id }. False when it had ended.",
-    run: ({ [workflowsOfTurn]: workflows }, input) => workflows.cancel(workflowIdOf(callOf(input).id)),
+    run: ({ [workflowsOfTurn]: workflows }, input) =>
+      workflows.cancel(workflowIdOf(callOf(input, ["id"]).id)),
   },
   {
     name: "workflowStatus",
     mode: "readonly",
     description: "What is known of a workflow: { id }.",
-    run: ({ [workflowsOfTurn]: workflows }, input) => workflows.status(workflowIdOf(callOf(input).id)),
+    run: ({ [workflowsOfTurn]: workflows }, input) =>
+      workflows.status(workflowIdOf(callOf(input, ["id"]).id)),
   },
   {
     name: workflowTurns.write,

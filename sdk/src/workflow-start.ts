@@ -1,7 +1,8 @@
 // Workflows and their signals, for those who start and signal them.
 import type { IfJson } from "./json.ts";
-import type { Input } from "./session.ts";
-import { isWorkflowName, workflowNameCharsMax } from "./workflow-name.ts";
+import { refuseUnknown } from "./options.ts";
+import { type Input, lengthProblem } from "./session.ts";
+import { workflowIdOf, workflowNameCharsMax } from "./workflow-name.ts";
 
 declare const signalType: unique symbol;
 
@@ -20,8 +21,8 @@ export interface Signal<X> {
  * @param name 1 to 128 characters. @throws TypeError for what is no name
  */
 export function signal<X = undefined>(name: string): IfJson<X, Signal<X>> {
-  if (!isWorkflowName(name))
-    throw new TypeError(`the name of a signal is a string of 1 to ${workflowNameCharsMax} characters`);
+  const problem = lengthProblem("the name of a signal", name, workflowNameCharsMax);
+  if (problem !== undefined) throw new TypeError(problem);
   return Object.freeze({ signal: name }) as IfJson<X, Signal<X>>;
 }
 
@@ -34,6 +35,14 @@ export interface WorkflowRef {
 export interface StartOptions {
   /** 1 to 128 characters; a start under an id that was used does nothing. Default: a new one. */
   readonly id?: string;
+}
+
+const optionNames: ReadonlySet<string> = new Set(["id"]);
+
+/** What they name, `undefined` for a new one. @throws TypeError for an unknown one, VodaError for no id */
+export function startIdOf(options: StartOptions): string | undefined {
+  refuseUnknown("start option", options, optionNames);
+  return options.id === undefined ? undefined : workflowIdOf(options.id);
 }
 
 type Started<I extends readonly unknown[]> = I extends readonly []

@@ -402,3 +402,54 @@ test("steps side by side: what one of them did when another failed is undone", a
   assert.equal((await rejection(run.result())).message, "bad luck");
   assert.deepEqual(undone, ["slow"]);
 });
+
+/** Ends by itself, seen by nobody. */
+const pauseMs = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(resolve, ms, "time"));
+
+for (const first of ["wait", "sleep"] as const)
+  test(`a body that awaited something beside a ${first} goes on with all its steps, also after a death`, async () => {
+    const second = signal<string>("second");
+    const job = agent("job", {}).workflows({
+      async work(wf) {
+        const never = first === "wait" ? wf.wait(go) : wf.sleep("never", "100d");
+        await Promise.race([never, pauseMs(20)]);
+        await wf.sleep("nap", "1s");
+        await wf.run("a", () => 1);
+        return wf.wait(second);
+      },
+    });
+    await using mesh = await testMesh({ agents: [job] });
+    const run = await mesh.client.job("j").$workflows.work.start();
+    const waitsForSecond = async () => {
+      for (let looks = 0; !(await run.status()).waitsFor.includes("second"); looks += 1) {
+        assert.ok(looks < 200, "it waits for the second signal");
+        await pauseMs(5);
+        await mesh.advance("100ms");
+      }
+    };
+    await waitsForSecond();
+    mesh.kill();
+    await run.signal(second, "yes");
+    await mesh.advance("10s");
+    assert.equal((await run.status()).result, "yes");
+  });
+
+test("a body that goes on by itself is wanted while its step is done, wherever its node dies", async () => {
+  const asked: string[] = [];
+  const { promise } = Promise.withResolvers<void>();
+  const job = agent("job", {}).workflows({
+    async work(wf) {
+      await Promise.race([wf.wait(go), pauseMs(20)]);
+      await wf.run("pay", () => (asked.push("pay"), asked.length === 1 ? promise : undefined));
+    },
+  });
+  await using mesh = await testMesh({ agents: [job] });
+  const run = await mesh.client.job("j").$workflows.work.start();
+  while (asked.length === 0) await pauseMs(5);
+  await mesh.settle();
+  mesh.kill();
+  await mesh.advance("10s");
+  await pauseMs(40);
+  await mesh.advance("10s");
+  assert.deepEqual([asked, (await run.status()).phase], [["pay", "pay"], "done"]);
+});

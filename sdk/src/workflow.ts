@@ -114,7 +114,7 @@ export interface WorkflowHandlers {
   workflowStatus(ctx: object, workflow: { readonly id: string }): WorkflowStatus;
 }
 
-/** How a workflow ended that returned nothing. */
+/** Why a workflow ended that has not come to its own end: it failed, or was cancelled. */
 export interface WorkflowError {
   readonly code: Code;
   readonly reason: string;

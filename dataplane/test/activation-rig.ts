@@ -265,6 +265,7 @@ export function activationRig(more?: AnyAgent) {
     name: { namespace: "default", agent: "probe", key: "k" },
     epoch: 1,
     state: counting,
+    isReleased: false,
     handlers: handlersOf(more ?? probe),
     workflows: workflowsOf(more ?? probe),
     turnMsMax: definitionOf(more ?? probe).turnMsMax,

@@ -31,6 +31,7 @@ test("what a step says of itself, and what holds where it says nothing", async (
   await run("charge", perform);
   const { check, ...plain } = last();
   assert.deepEqual(plain, {
+    way: "ctx.run",
     name: "charge",
     perform,
     idempotencyKey: undefined,

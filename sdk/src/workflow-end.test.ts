@@ -29,13 +29,13 @@ const ends: Readonly<Record<string, { act: () => unknown; code: string; reason: 
     act: () => ({ [half]: 1 }),
     code: "internal",
     reason: "invalid_result",
-    words: /what the workflow returned has a name with half a character/,
+    words: /what the workflow returned has a name that has half a character/,
   },
   "returns what is nested too deep": {
     act: () => nested(64),
     code: "internal",
     reason: "invalid_result",
-    words: /what the workflow returned.* is nested deeper than jsonDepthMax 64/,
+    words: /what the workflow returned.* is nested deeper than keptDepthMax 63/,
   },
   "returns a date": {
     act: () => new Date(0),
@@ -89,21 +89,17 @@ for (const [what, { act, code, reason, words }] of Object.entries(ends))
 
 /** What a step gives that is done and cannot be kept. */
 const results: Readonly<Record<string, { give: () => unknown; reason: string; words: RegExp }>> = {
-  "half a character": {
-    give: () => ({ a: half }),
-    reason: "invalid_result",
-    words: /its result\.a has half a/,
-  },
+  "half a character": { give: () => ({ a: half }), reason: "invalid_result", words: /it\.a has half a/ },
   "what is nested too deep": {
     give: () => nested(64),
     reason: "invalid_result",
-    words: /its result.* is nested deeper than jsonDepthMax 64/,
+    words: /it\[0\].* is nested deeper than keptDepthMax 63/,
   },
-  "a date": { give: () => new Date(0), reason: "invalid_result", words: /its result is Date/ },
+  "a date": { give: () => new Date(0), reason: "invalid_result", words: /it is Date/ },
   "too much": {
     give: () => "x".repeat(200_000),
     reason: "too_large",
-    words: /its result of 200002 bytes exceeds stepBytesMax 131072/,
+    words: /its 200002 bytes exceed stepBytesMax 131072/,
   },
 };
 
@@ -194,7 +190,9 @@ test("undos that fail are tried once each, and the error of a thousand of them i
   assert.ok(message.length < 10_000, `${message.length}`);
   assert.equal(asked, 400);
   assert.equal(
-    mesh.log.filter(({ message: line }) => /step "s\d+" could not be undone/.test(line)).length,
+    mesh.log.filter(({ message: line }) =>
+      /^the undo of step "s\d+" of workflow ".*" threw VodaError/.test(line),
+    ).length,
     400,
   );
 });
@@ -234,7 +232,7 @@ test("what JSON or the journal does not have is refused of an input, a signal an
   const { work } = mesh.client.job("j").$workflows;
   for (const [input, words] of [
     [{ a: half }, /^the input\.a has half a character/],
-    [nested(64), /^the input\[0\].* is nested deeper than jsonDepthMax 64/],
+    [nested(64), /^the input\[0\].* is nested deeper than keptDepthMax 63/],
   ] as const) {
     const error = await rejection(work.start(input as null));
     assert.equal(error.reason, "bad_request");

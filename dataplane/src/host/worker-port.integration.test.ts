@@ -62,7 +62,7 @@ test("who opened an activation hears of it, snapshots as a whole, until it is cl
       name,
       activation,
       epoch: 1,
-      image: { pages: [], deltas: [] },
+      image: { pages: [], deltas: [], isReleased: false },
       granted: undefined,
       hear,
     });

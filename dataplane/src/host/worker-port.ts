@@ -53,7 +53,8 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
       const thread = worker.open(activation, hear);
       opened.set(activation, { worker, agent, devices: admitted.devices, thread });
       // In pieces: a frame has a bound, a state may have megabytes.
-      thread.send({ type: "open", activation, name, epoch });
+      const { isReleased } = image;
+      thread.send({ type: "open", activation, name, epoch, isReleased });
       for (const bytes of image.pages) thread.send({ type: "page", activation, bytes });
       for (const bytes of image.deltas) thread.send({ type: "delta", activation, bytes });
       thread.send({ type: "opened", activation });

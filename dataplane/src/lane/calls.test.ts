@@ -490,7 +490,7 @@ test("an order to end is done when the tombstone is accepted; a later call begin
   const gone = { seq: 3, atMs: 0, bytes: one(last, "append").bytes };
   const again = rig.last(rig.invoke(callOf(4, { id: callOf(2).id })), gone);
   assert.deepEqual(typesOf(again), ["open", "reply"]);
-  assert.deepEqual(one(again, "open").image, { pages: [], deltas: [] });
+  assert.deepEqual(one(again, "open").image, { pages: [], deltas: [], isReleased: false });
 });
 
 test("an order to end a session that is not there is done at once", () => {

@@ -11,6 +11,10 @@ import { openTurns } from "./turns.ts";
 import { openVerification } from "./verification.ts";
 import { sameRecord } from "./words.ts";
 
+/** Its last record is the fold of a session that was put to sleep. */
+const isReleased = ({ fold, tip }: Base): boolean =>
+  fold?.record.released === true && sameRecord(fold.record.rid, tip);
+
 /** `unborn`: calls that may read a session which is not there, and so leave nothing. */
 export function open(
   pass: Pass,
@@ -52,7 +56,7 @@ export function open(
     type: "open",
     activation: activation.number,
     epoch: activation.tip.epoch,
-    image: { pages, deltas: base.deltas },
+    image: { pages, deltas: base.deltas, isReleased: isReleased(base) },
   });
   const { letters } = base.outbox;
   const { table } = base.timers;

@@ -47,6 +47,8 @@ export interface Page {
 export interface Image {
   readonly pages: readonly Uint8Array[];
   readonly deltas: readonly Uint8Array[];
+  /** Whoever had it last has put it to sleep: nobody's end took it out of memory. */
+  readonly isReleased: boolean;
 }
 
 /** What is known of the lease of an incarnation. */

@@ -52,7 +52,11 @@ test("a wake replays the tail in order", () => {
   const rig = createRig();
   const rows = laneOf(3);
   const effects = rig.range(wake(rig, rows[2]), ...rows);
-  assert.deepEqual(one(effects, "open").image, { pages: [], deltas: [sixteen(1), sixteen(2), sixteen(3)] });
+  assert.deepEqual(one(effects, "open").image, {
+    pages: [],
+    deltas: [sixteen(1), sixteen(2), sixteen(3)],
+    isReleased: false,
+  });
   assert.equal(one(rig.turned(1), "append").expect, 30);
 });
 

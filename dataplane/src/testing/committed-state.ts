@@ -19,7 +19,7 @@ export function committedState(lane: StoredLane, schema: Schema): object {
   return json;
 }
 
-function imageOf({ last, rows, pages }: StoredLane): Image {
+function imageOf({ last, rows, pages }: StoredLane): Pick<Image, "pages" | "deltas"> {
   if (last === undefined) return { pages: [], deltas: [] };
   const from = Math.min(decodeRecord(last.bytes, crc32).from, last.seq);
   const tail = rows.filter(({ seq }) => seq >= from);

@@ -115,7 +115,8 @@ export class Threads {
         workflows: workflowsOf(agent),
         turnMsMax,
       };
-      const own = { number, logName: "mesh.log", name, epoch, state, ...ofAgent };
+      const { isReleased } = image;
+      const own = { number, logName: "mesh.log", name, epoch, state, isReleased, ...ofAgent };
       const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say, broken });
       this.#open.set(number, { activation, say });
     };

@@ -62,7 +62,7 @@ async function rig() {
   const open = (activation: number) => {
     const heard: SessionEvent[] = [];
     const thread = worker.open(activation, (event) => void heard.push(event));
-    thread.send({ type: "open", activation, name, epoch: 1 });
+    thread.send({ type: "open", activation, name, epoch: 1, isReleased: false });
     thread.send({ type: "opened", activation });
     const run = (method: string): number => {
       numbers += 1;

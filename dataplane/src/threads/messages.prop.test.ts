@@ -41,6 +41,7 @@ const said: fc.Arbitrary<ToWorker> = fc.oneof(
     activation: number,
     name: record({ namespace: text, agent: text, key: text }),
     epoch: number,
+    isReleased: fc.boolean(),
   }),
   record({ type: fc.constantFrom("page" as const, "delta" as const), activation: number, bytes }),
   record({ type: fc.constantFrom("opened" as const, "cut" as const, "close" as const), activation: number }),
@@ -170,7 +171,10 @@ test("an ask reaches the I/O thread with who asks, and what is asked of whom", (
 
 test("a session's key keeps its byte order mark", () => {
   const name = { namespace: "default", agent: "a", key: "\ufeffk" };
-  const got = passed(toWorker.encode({ type: "open", activation: 1, name, epoch: 1 }), toWorker.decode);
+  const got = passed(
+    toWorker.encode({ type: "open", activation: 1, name, epoch: 1, isReleased: true }),
+    toWorker.decode,
+  );
   assert.deepEqual(got.type === "open" && got.name, name);
 });
 

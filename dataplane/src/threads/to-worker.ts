@@ -26,13 +26,14 @@ import { direction, type MessageCodecs, readPart } from "./message.ts";
 export type ToWorker =
   /**
    * A session comes into memory: its pages and deltas follow, then `opened`. `epoch` names the activation in
-   * deltas.
+   * deltas. `isReleased`: it was put to sleep before.
    */
   | {
       readonly type: "open";
       readonly activation: number;
       readonly name: SessionName;
       readonly epoch: number;
+      readonly isReleased: boolean;
     }
   | { readonly type: "page"; readonly activation: number; readonly bytes: Uint8Array }
   | { readonly type: "delta"; readonly activation: number; readonly bytes: Uint8Array }
@@ -81,12 +82,14 @@ export type ToWorker =
 const codecs: MessageCodecs<ToWorker> = {
   open: {
     number: 1,
-    encode: ({ activation, name, epoch }) => draft({ activation, turn: epoch, meta: encodeName(name) }),
+    encode: ({ activation, name, epoch, isReleased }) =>
+      draft({ activation, turn: epoch, code: Number(isReleased), meta: encodeName(name) }),
     decode: (frame) => ({
       type: "open",
       activation: frame.activation,
       name: decodeName(frame.metaCopy()),
       epoch: frame.turn,
+      isReleased: frame.code === 1,
     }),
   },
   page: {

@@ -54,6 +54,8 @@ export interface ActivationOptions {
   /** Names this activation in the deltas of texts: never the same for another activation of the session. */
   readonly epoch: number;
   readonly state: SessionState;
+  /** Who had it before put it to sleep: no thread or node has ended with it in memory. */
+  readonly isReleased: boolean;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly workflows: ReadonlyMap<string, WorkflowBody>;
   readonly turnMsMax: number;
@@ -129,13 +131,15 @@ export class WorkerActivation {
     log,
     logName,
     state,
+    isReleased,
   }: ActivationOptions): Workflows<Running> {
     const workflows = new Workflows<Running>({
       name,
       bodies,
       world,
       log,
-      logWords: `${logName} has it`,
+      logName,
+      isLost: !isReleased,
       call: (method, body) => this.#asks.own(method, body),
       timer: (running, timer) => this.#setTimer(running, timer),
     });

@@ -1,5 +1,6 @@
 // One step of a handler, tried until it has a result or may not be tried again.
 import { unknownEffect } from "@voda/proto/wire";
+import { wordsOf } from "@voda/stdx";
 import { type RunRequest, sentProblem, VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
 import { inStep, type Origin } from "./origin.ts";
@@ -32,9 +33,13 @@ export interface Performed {
 }
 
 /** Rejects with what the last attempt threw, with VodaError, or with the reason of `ended`. */
-export async function perform(performing: Attempting): Promise<Performed> {
-  const { request } = performing;
-  const bytes = resultBytes(request.name, await tryUntilDone(performing));
+export async function perform(attempting: Attempting): Promise<Performed> {
+  return keptOf(attempting.request, await doStep(attempting));
+}
+
+/** It was done. @throws VodaError, or BrokenSchemaError: nothing can be kept of it */
+export async function keptOf(request: RunRequest, given: unknown): Promise<Performed> {
+  const bytes = resultBytes(request, given);
   return { bytes, value: await request.check(resultOf(bytes)) };
 }
 
@@ -42,26 +47,27 @@ export async function perform(performing: Attempting): Promise<Performed> {
 export const resultOf = (bytes: Uint8Array): unknown =>
   bytes.length === 0 ? undefined : JSON.parse(decoder.decode(bytes));
 
-async function tryUntilDone(performing: Attempting): Promise<unknown> {
-  const { request, ended, last, onRetry } = performing;
+/** What the function gives. Rejects when it is not known to have been done. */
+export async function doStep(attempting: Attempting): Promise<unknown> {
+  const { request, ended, last, onRetry } = attempting;
   const over = last === undefined ? ended : AbortSignal.any([ended, last]);
   let delayMs = request.delayMs;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptOnce(performing);
+      return await attemptOnce(attempting);
     } catch (error) {
       if (over.aborted || attempt >= request.attemptsMax || isFinal(error)) throw error;
       const waitMs = Math.max(Math.min(delayMs, request.delayMsMax), retryAfterOf(error));
       onRetry(error, attempt, waitMs);
-      await within({ ...performing, ended: over }, waitMs, () => undefined);
+      await within({ ...attempting, ended: over }, waitMs, () => undefined);
       delayMs *= 2;
     }
   }
 }
 
 /** The handler goes on when the time is over, whether the step listens to its signal or not. */
-async function attemptOnce(performing: Attempting): Promise<unknown> {
-  const { origin, request, idempotencyKey, ended } = performing;
+async function attemptOnce(attempting: Attempting): Promise<unknown> {
+  const { origin, request, idempotencyKey, ended } = attempting;
   const abort = new AbortController();
   const { timeoutMs } = request;
   const end = (reason: unknown): void => abort.abort(reason);
@@ -73,11 +79,11 @@ async function attemptOnce(performing: Attempting): Promise<unknown> {
       request.perform({ idempotencyKey, signal: abort.signal }),
     );
     const timedOut = (): never => {
-      const error = new StepTimeout(request.name, timeoutMs ?? 0);
+      const error = new StepTimeout(request, timeoutMs ?? 0);
       end(error);
       throw error;
     };
-    return await within(performing, timeoutMs, timedOut, result);
+    return await within(attempting, timeoutMs, timedOut, result);
   } finally {
     ended.removeEventListener("abort", onEnded);
   }
@@ -107,8 +113,8 @@ async function within(
 const endOf = async (over: () => unknown): Promise<unknown> => over();
 
 class StepTimeout extends VodaError {
-  constructor(step: string, ms: number) {
-    const message = `ctx.run: step ${JSON.stringify(step)} took longer than its timeout of ${ms} ms; nobody knows whether it was done`;
+  constructor({ way, name }: RunRequest, ms: number) {
+    const message = `${way}: step ${JSON.stringify(name)} took longer than its timeout of ${ms} ms; nobody knows whether it was done`;
     super("deadline_exceeded", message, { reason: "step_timeout", details: unknownEffect });
   }
 }
@@ -122,14 +128,29 @@ function retryAfterOf(error: unknown): number {
 }
 
 /** @throws VodaError: it was done, and nothing can be kept of it */
-function resultBytes(step: string, result: unknown): Uint8Array {
+function resultBytes(request: RunRequest, result: unknown): Uint8Array {
   if (result === undefined) return new Uint8Array(0);
-  const what = `ctx.run: step ${JSON.stringify(step)} was done, and its result is not kept`;
+  const what = notKept(request);
   const problem = sentProblem(result, "it");
-  if (problem !== undefined)
-    throw new VodaError("internal", `${what}: ${problem}`, { reason: "invalid_result" });
+  if (problem !== undefined) throw invalidResult(`${what}: ${problem}`);
   const bytes = utf8.encode(JSON.stringify(result));
   if (bytes.length <= stepBytesMax) return bytes;
   const words = `${what}: its ${bytes.length} bytes exceed stepBytesMax ${stepBytesMax}; return less of it`;
   throw new VodaError("resource_exhausted", words, { reason: "too_large" });
 }
+
+/** How it is told that a step was done, and its handler has nothing of it; why follows. */
+export const notKept = ({ way, name }: RunRequest): string =>
+  `${way}: step ${JSON.stringify(name)} was done, and its result is not kept`;
+export const invalidResult = (message: string): VodaError =>
+  new VodaError("internal", message, { reason: "invalid_result" });
+
+/** For the log. */
+export const retryWords = (
+  { name, attemptsMax }: RunRequest,
+  attempt: number,
+  delayMs: number,
+  error: unknown,
+  what = "step",
+): string =>
+  `${what} ${JSON.stringify(name)} failed, attempt ${attempt} of ${attemptsMax}; the next in ${delayMs} ms: ${wordsOf(error)}`;

@@ -32,6 +32,7 @@ export class TurnDraws implements Draws {
   readonly #isInStep: () => boolean;
   readonly #seed: Uint8Array;
   readonly #seedText: string;
+  readonly #timesMax: number;
   /** What the clock showed when the turn ran before. */
   readonly #known: readonly number[];
   #knownAt = 0;
@@ -41,7 +42,14 @@ export class TurnDraws implements Draws {
   #randoms = 0;
   #uuids = 0;
 
-  constructor(recalled: Recalled | undefined, world: DrawnWorld, isInStep: () => boolean) {
+  /** `timesMax`: readings of the clock that its journal has room for. */
+  constructor(
+    recalled: Recalled | undefined,
+    world: DrawnWorld,
+    isInStep: () => boolean,
+    timesMax = turnTimesMax,
+  ) {
+    this.#timesMax = timesMax;
     this.#world = world;
     this.#isInStep = isInStep;
     this.#seed = recalled?.seed ?? world.bytes(seedBytes);
@@ -79,7 +87,7 @@ export class TurnDraws implements Draws {
 
   /** The turn has asked the clock more often than its journal can hold. */
   get isOver(): boolean {
-    return this.#noted + this.#times.length >= turnTimesMax;
+    return this.#noted + this.#times.length >= this.#timesMax;
   }
 
   /** For the journal, whose entry says it once. */

@@ -24,19 +24,32 @@ export const noInput = Symbol("no input");
 /** Keys of an input that are named to its sender. */
 const keysNamedMax = 8;
 
-/** Never throws, whatever was thrown. `logged`: where the log has it, for the caller. */
-export function endingOf(error: unknown, input: unknown, logged: string): Ending {
+/** Whose end it is, for the log and for the caller. */
+interface Ended {
+  readonly who: string;
+  /** The same in a sentence. */
+  readonly told: string;
+  /** Where the log has it. */
+  readonly logged: string;
+}
+
+/**
+ * Never throws, whatever was thrown. `logged`: where the log has it, for the caller. `name`: of what has ended,
+ * if not a handler.
+ */
+export function endingOf(error: unknown, input: unknown, logged: string, name?: string): Ending {
+  const ended: Ended = { who: name ?? "handler", told: name ?? "the handler", logged };
   try {
     if (error instanceof BadInput) return refused(fail("bad_request", error.message));
     if (error instanceof TooLargeError) return refused(fail("too_large", error.message));
-    if (VodaError.is(error)) return thrownOnPurpose(error);
+    if (VodaError.is(error)) return thrownOnPurpose(error, ended);
     if (error instanceof BrokenSchemaError) return ofSchema(error, logged);
     if (error instanceof RefusedValueError && input !== noInput) return ofRefusedValue(error, input);
-    if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, logged);
+    if (error instanceof TypeError || error instanceof RangeError) return ofWrongShape(error, input, ended);
   } catch {
     // it cannot even be asked what it is: a proxy that was revoked, or one whose traps throw
   }
-  return thrown(error, logged);
+  return thrown(error, ended);
 }
 
 function refused(answer: Failed): Ending {
@@ -68,19 +81,19 @@ function ofSchema(error: BrokenSchemaError, logged: string): Ending {
 }
 
 /** May be the handler's own mistake or one of the sender's, who is only shown what was sent. */
-function ofWrongShape(error: TypeError | RangeError, input: unknown, logged: string): Ending {
-  const ending = thrown(error, logged);
+function ofWrongShape(error: TypeError | RangeError, input: unknown, ended: Ended): Ending {
+  const ending = thrown(error, ended);
   const { message } = ending.answer.failure;
   if (input === noInput) return ending;
   return { ...ending, answer: fail("internal", `${message}; ${inputWords(input)}`) };
 }
 
-function thrown(error: unknown, logged: string): Ending {
+function thrown(error: unknown, { who, told, logged }: Ended): Ending {
   const { message, stack, at } = describeThrown(error);
   return {
-    answer: fail("internal", `the handler threw ${article(kindOf(error))}; ${logged}`),
+    answer: fail("internal", `${told} threw ${article(kindOf(error))}; ${logged}`),
     level: "error",
-    message: `handler failed: ${message}${frozenWords(message)}`,
+    message: `${who} failed: ${message}${frozenWords(message)}`,
     facts: { at, stack },
   };
 }
@@ -114,7 +127,7 @@ function shapeOf(input: unknown): string {
 }
 
 /** An agent's own error may be of other types than it says: its message reaches the caller all the same. */
-function thrownOnPurpose(error: VodaError): Ending {
+function thrownOnPurpose(error: VodaError, { who }: Ended): Ending {
   const { reason, message, retryAfterMs } = error;
   const code = Object.hasOwn(grpcCodes, error.code) ? error.code : undefined;
   const failure: Failure = {
@@ -135,10 +148,10 @@ function thrownOnPurpose(error: VodaError): Ending {
     const facts = { code, reason: failure.reason, at, ...way };
     if (isRefusedInput(error))
       return { answer, level: "info", message: `input refused: ${failure.message}`, facts };
-    const said = `handler threw ${kindOf(error)}: ${failure.message}`;
+    const said = `${who} threw ${kindOf(error)}: ${failure.message}`;
     if (!FailedAsk.isOfVoda(error)) return { answer, level: "info", message: said, facts };
     const what = way.sent === undefined ? "asked" : "sent";
-    return { answer, level: "warn", message: `handler failed by what it ${what}: ${failure.message}`, facts };
+    return { answer, level: "warn", message: `${who} failed by what it ${what}: ${failure.message}`, facts };
   }
   const known = Object.keys(grpcCodes).join(", ");
   const what = `VodaError has the code ${textOf(() => JSON.stringify(error.code))}; callers get unknown. Codes are: ${known}`;

@@ -1,5 +1,4 @@
 // What the handlers of one activation do outside of it, from `ctx.run` to the result (docs/effects.md).
-import { wordsOf } from "@voda/stdx";
 import { type RunRequest, VodaError } from "voda/definition";
 import {
   type Drawn,
@@ -12,7 +11,7 @@ import {
   turnStepsMax,
   turnTimesMax,
 } from "../call/index.ts";
-import { perform, resultOf } from "./attempts.ts";
+import { perform, resultOf, retryWords } from "./attempts.ts";
 import type { Abort } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
 import { framesOf, optionsOf, siteOf } from "./failed-ask.ts";
@@ -208,12 +207,3 @@ export const endedTurn = (name: string): VodaError =>
 
 const refused = (failure: Failure): VodaError =>
   new VodaError(failure.code, failure.message, optionsOf(failure));
-
-function retryWords(
-  { name, attemptsMax }: RunRequest,
-  attempt: number,
-  delayMs: number,
-  error: unknown,
-): string {
-  return `step ${JSON.stringify(name)} failed, attempt ${attempt} of ${attemptsMax}; the next in ${delayMs} ms: ${wordsOf(error)}`;
-}

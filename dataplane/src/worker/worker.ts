@@ -34,6 +34,7 @@ import { threadWorld } from "./world.ts";
 interface Opening {
   readonly name: SessionName;
   readonly epoch: number;
+  readonly isReleased: boolean;
   readonly pages: Uint8Array[];
   readonly deltas: Uint8Array[];
 }
@@ -126,6 +127,7 @@ class WorkerThread {
         this.#opening.set(activation, {
           name: message.name,
           epoch: message.epoch,
+          isReleased: message.isReleased,
           pages: [],
           deltas: [],
         });
@@ -199,6 +201,7 @@ class WorkerThread {
         logName: `the log of node ${this.#node}`,
         name,
         epoch: opening.epoch,
+        isReleased: opening.isReleased,
         state,
         handlers: handlersOf(agent),
         workflows: workflowsOf(agent),

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { turnBytesMax } from "@voda/proto/wire";
 import { openState } from "@voda/state";
 import { VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
 import { Book, type BookParts } from "./workflow-book.ts";
 import {
-  Rows,
+  rowBytesMax,
   signalsKeptMax,
   workflowBytesMax,
   workflowStartsMax,
   workflowStepsMax,
   workflowsEndedMax,
   workflowsMax,
-} from "./workflow-rows.ts";
+  workflowTimesMax,
+} from "./workflow-bounds.ts";
+import { Rows } from "./workflow-rows.ts";
 
 const maps = { _workflows: { kind: "map" }, _journal: { kind: "map" } } as const;
 
@@ -40,13 +43,14 @@ function session(workflows: readonly string[] = ["job"]) {
       throw error;
     }
   };
-  const totals = () => {
+  const read = <R>(of: (view: object) => R): R => {
     const view = state.view();
-    const { totals: read } = new Rows(view.state);
+    const result = of(view.state);
     view.close();
-    return read;
+    return result;
   };
-  return { turn, timers, totals };
+  const totals = () => read((view) => new Rows(view).totals);
+  return { turn, timers, totals, read };
 }
 
 const reasonOf = (act: () => unknown): string => {
@@ -213,17 +217,115 @@ test("so many ends are kept, and a few more", () => {
   assert.equal(turn((book) => book.status(`w${workflowsEndedMax}`)).phase, "done");
 });
 
-test("a body that is begun again and again without a step fails, and one that gets on does not", () => {
+const begin = (isLost: boolean) => (book: Book) => book.begin("a", isLost);
+
+test("a body with which threads end again and again fails, once what it did was to be undone, and one that gets on does not", () => {
   const { turn } = session();
   turn(start("a"));
-  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
+  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn(begin(true)));
   turn((book) => book.append("a", { step: ".s" }));
-  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn((book) => book.begin("a")));
+  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn(begin(true)));
+  assert.equal(turn(begin(true))?.row.undoing?.error.reason, "worker_lost");
+  for (let at = 1; at < workflowStartsMax; at += 1) assert.ok(turn(begin(true)));
+  assert.equal(turn(begin(true)), undefined);
+  const { phase, error } = turn((book) => book.status("a"));
+  assert.deepEqual([phase, error?.reason], ["failed", "worker_lost"]);
+  assert.match(error?.message ?? "", /; not all of it is undone: /);
+});
+
+test("a beginning after an orderly end is written, and counts for nothing", () => {
+  const { turn, totals } = session();
+  turn(start("a"));
+  const seen = new Set<number>();
+  for (let at = 0; at < 3 * workflowStartsMax; at += 1) {
+    assert.equal(turn(begin(false))?.row.starts, 0);
+    seen.add(turn((book) => book.load("a"))?.row.openings ?? 0);
+  }
   assert.equal(
-    turn((book) => book.begin("a")),
-    undefined,
+    seen.size,
+    3 * workflowStartsMax,
+    "each is a record, by which the next end is not an orderly one",
   );
-  assert.equal(turn((book) => book.status("a")).error?.reason, "worker_lost");
+  assert.equal(totals().running, 1);
+});
+
+/** All that the maps of a session hold, as JSON. */
+const written = (view: object): number =>
+  ["_workflows", "_journal"].reduce((sum, name) => {
+    const map = Reflect.get(view, name) as ReadonlyMap<string, unknown>;
+    const bytesIn = (one: unknown): number => Buffer.byteLength(JSON.stringify(one));
+    return Array.from(map).reduce((all, [key, value]) => all + bytesIn(key) + bytesIn(value), sum);
+  }, 0);
+
+test("what is counted is what is written: names, waits, texts, times, signals, errors", () => {
+  const { turn, totals, read } = session();
+  const long = "\u6f22".repeat(120);
+  turn((book) => book.start({ workflow: "job", id: "a", input: long }));
+  const check = (what: string) => {
+    const { bytes } = totals();
+    const all = read(written);
+    assert.ok(bytes >= all - 200 && bytes < 1.3 * all + 1_000, `${what}: ${bytes} counted of ${all}`);
+  };
+  for (let at = 0; at < 40; at += 1)
+    turn((book) => book.wait("a", `~${at}${long}`, { signal: `${at}${long}` }));
+  check("waits");
+  turn((book) => book.say("a", long, 0.5));
+  for (let at = 0; at < 20; at += 1) turn((book) => book.signal({ id: "a", signal: `s${long}`, data: at }));
+  check("signals");
+  for (let at = 0; at < 20; at += 1)
+    turn((book) => {
+      book.clock(
+        "a",
+        Array.from({ length: 100 }, () => 1_767_225_600_000),
+      );
+      book.append("a", { step: `.${at}${long}`, result: at });
+    });
+  check("entries and times");
+  turn((book) => book.end("a", { phase: "failed", error: { code: "aborted", reason: "x", message: long } }));
+  check("an end");
+  assert.ok(totals().bytes < 2_500);
+});
+
+test("names and waits come up against the bound of all workflows, and what is undone does not", () => {
+  const { turn, totals } = session();
+  const name = (at: number): string => `${at} ${"\u6f22".repeat(110)}`;
+  turn(start("undone"));
+  turn((book) => book.append("undone", { step: ".s", undo: true }));
+  const fill = (): void => {
+    for (let id = 0; id < 1_000; id += 1) {
+      turn(start(`w${id}`));
+      for (let at = 0; at < 200; at += 20)
+        turn((book) => {
+          for (let more = at; more < at + 20; more += 1)
+            book.wait(`w${id}`, `~${name(more)}`, { signal: name(more) });
+        });
+    }
+  };
+  assert.equal(reasonOf(fill), "workflows_full");
+  assert.ok(totals().bytes <= workflowBytesMax);
+  assert.equal(
+    reasonOf(() => turn((book) => book.check("undone", 0))),
+    "workflows_full",
+    "nothing is done outside that has no place",
+  );
+  turn((book) => book.cancel("undone"));
+  turn((book) => book.check("undone", 0));
+  turn((book) => book.append("undone", { step: "-s" }));
+  turn((book) => book.end("undone", { phase: "cancelled" }));
+});
+
+test("a row has a bound of its own: what a turn writes beside it has room", () => {
+  assert.ok(rowBytesMax + 2 * stepBytesMax + workflowTimesMax * 14 + 64 * 1_024 < turnBytesMax);
+  const { turn } = session();
+  turn((book) => book.start({ workflow: "job", id: "a", input: "x".repeat(stepBytesMax - 2) }));
+  const wait = (at: number): void => {
+    const name = `${at}${"\u6f22".repeat(120)}`;
+    turn((book) => book.wait("a", `~${name} 1`, { signal: name }));
+  };
+  const all = (): void => {
+    for (let at = 0; at < workflowStepsMax; at += 1) wait(at);
+  };
+  assert.equal(reasonOf(all), "too_large");
 });
 
 test("a workflow whose name is gone waits, is looked for, and ends when it is cancelled", () => {

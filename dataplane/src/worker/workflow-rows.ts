@@ -1,19 +1,8 @@
 // Workflows as the state of their session has them: a row each, and a journal of what was done
 // (docs/workflows.md).
-import { type Json, type WorkflowError, type WorkflowPhase, workflowFields } from "voda/definition";
-
-/** Workflows of a session that have not ended. */
-export const workflowsMax = 1_000;
-/** Those whose end is kept; the oldest go. */
-export const workflowsEndedMax = 1_000;
-/** Steps of one workflow. */
-export const workflowStepsMax = 1_000;
-/** Bytes of all workflows of a session, those that have ended with them. */
-export const workflowBytesMax = 8 * 1024 * 1024;
-/** Signals of one workflow that it has not waited for yet. */
-export const signalsKeptMax = 100;
-/** Beginnings of one without a step between them. */
-export const workflowStartsMax = 16;
+import { type Json, type WorkflowPhase, workflowFields } from "voda/definition";
+import { bytesOf } from "./workflow-bounds.ts";
+import type { Undoing, WorkflowFault } from "./workflow-faults.ts";
 
 /** What stands before the names in the journal: of what the author has named, of waits, of what is undone. */
 export const own = ".";
@@ -32,10 +21,6 @@ export type Wait = {
 /** A signal that came before anybody waited for it. */
 export type Kept = { readonly signal: string; readonly place: number };
 
-/** It comes to an end other than its own: first what it did is undone. */
-export type Undoing = { readonly phase: "failed" | "cancelled"; readonly error: WorkflowFault };
-export type WorkflowFault = { readonly [K in keyof WorkflowError]: WorkflowError[K] };
-
 /** JSON, as the map has it. */
 export type Row = {
   readonly workflow: string;
@@ -49,11 +34,15 @@ export type Row = {
   readonly entries: number;
   /** Signals that it has had. */
   readonly signalled: number;
-  /** Beginnings since the last entry. */
+  /** Beginnings after a thread or a node has ended, since the last entry. */
   readonly starts: number;
+  /** All beginnings but the first: each of them writes a record, by which the next end is not an orderly one. */
+  readonly openings?: number;
+  /** Pieces of what the clock showed, in its journal. */
+  readonly clocks?: number;
   readonly waits: readonly Wait[];
   readonly kept: readonly Kept[];
-  /** Of it all. */
+  /** Of its input and its journal: what else stands in the row is counted as it is written. */
   readonly bytes: number;
   readonly undoing?: Undoing;
   readonly text?: string;
@@ -67,10 +56,10 @@ export type Entry = {
   readonly step: string;
   /** Absent: nothing came of it. */
   readonly result?: Json;
+  /** It was done, and its result is not kept; or it could not be undone. */
+  readonly fault?: WorkflowFault;
   /** Whether it is to be undone. */
   readonly undo?: true;
-  /** What the clock showed, each time that the body asked since the entry before. */
-  readonly times?: readonly number[];
 };
 
 /** Of all workflows of a session. */
@@ -95,7 +84,7 @@ export interface StateMap {
 
 export const isEnded = ({ phase }: Row): boolean => phase !== "running" && phase !== "waiting";
 
-/** Reads and writes the two maps, in one turn. */
+/** Reads and writes the two maps, in one turn. All that it writes is counted. */
 export class Rows {
   readonly #rows: StateMap;
   readonly #journal: StateMap;
@@ -133,7 +122,7 @@ export class Rows {
       live: totals.live + change((one) => Number(!isEnded(one))),
       running: totals.running + change(({ phase }) => Number(phase === "running")),
       ended: totals.ended + change((one) => Number(isEnded(one))),
-      bytes: totals.bytes + change(({ bytes }) => bytes),
+      bytes: totals.bytes + change((one) => weightOf(id, one)),
     };
     this.#rows.set(totalsKey, after);
     return after;
@@ -143,35 +132,67 @@ export class Rows {
     return Array.from({ length: entries }, (_, place) => this.#journal.get(entryKey(id, place)) as Entry);
   }
 
-  putEntry(id: string, place: number, entry: Entry): void {
-    this.#journal.set(entryKey(id, place), entry);
+  /** What the clock showed, in the order in which it was asked. */
+  times(id: string, { clocks = 0 }: Row): readonly number[] {
+    return Array.from({ length: clocks }, (_, at) => this.#journal.get(clockKey(id, at)) as number[]).flat();
+  }
+
+  /** Each of these gives the row that goes with what it has written; nobody has put that yet. */
+  withEntry(id: string, row: Row, entry: Entry): Row {
+    const bytes = this.#write(entryKey(id, row.entries), entry);
+    return { ...row, entries: row.entries + 1, bytes: row.bytes + bytes };
+  }
+
+  withTimes(id: string, row: Row, times: readonly number[]): Row {
+    if (times.length === 0) return row;
+    const { clocks = 0 } = row;
+    const bytes = this.#write(clockKey(id, clocks), times);
+    return { ...row, clocks: clocks + 1, bytes: row.bytes + bytes };
   }
 
   /** The data of a signal that waits. */
-  keep(id: string, place: number, data: Entry): void {
-    this.#journal.set(signalKey(id, place), data);
+  withSignal(id: string, row: Row, signal: string, data: Json | undefined): Row {
+    const place = row.signalled;
+    const entry: Entry = { step: signal, ...(data !== undefined && { result: data }) };
+    const bytes = this.#write(signalKey(id, place), entry);
+    const kept = [...row.kept, { signal, place }];
+    return { ...row, kept, signalled: place + 1, bytes: row.bytes + bytes };
   }
 
-  take(id: string, place: number): Json | undefined {
-    const key = signalKey(id, place);
-    const kept = this.#journal.get(key) as Entry | undefined;
+  /** One of its kept ones is taken. */
+  taken(id: string, row: Row, one: Kept): { readonly row: Row; readonly data: Json | undefined } {
+    const key = signalKey(id, one.place);
+    const entry = this.#journal.get(key) as Entry;
     this.#journal.delete(key);
-    return kept?.result;
+    const kept = row.kept.filter((other) => other !== one);
+    return { row: { ...row, kept, bytes: row.bytes - bytesAt(key, entry) }, data: entry.result };
   }
 
   /** Its journal ends. */
-  forget(id: string, { entries, kept }: Row): void {
+  forget(id: string, { entries, kept, clocks = 0 }: Row): void {
     for (let place = 0; place < entries; place += 1) this.#journal.delete(entryKey(id, place));
+    for (let at = 0; at < clocks; at += 1) this.#journal.delete(clockKey(id, at));
     for (const { place } of kept) this.#journal.delete(signalKey(id, place));
+  }
+
+  /** Returns what it takes. */
+  #write(key: string, value: Json): number {
+    this.#journal.set(key, value);
+    return bytesAt(key, value);
   }
 }
 
 const entryKey = (id: string, place: number): string => `${place} ${id}`;
 const signalKey = (id: string, place: number): string => `s${place} ${id}`;
+const clockKey = (id: string, at: number): string => `c${at} ${id}`;
 
-/** Roughly what stands around the texts of a row or of an entry. */
-const headBytes = 256;
+/** What a map has beside key and value, at most. */
+const aroundBytes = 16;
+const bytesAt = (key: string, value: unknown): number =>
+  Buffer.byteLength(key) + bytesOf(value) + aroundBytes;
 
-/** What a value takes of the bounds. */
-export const bytesOfJson = (value: Json | undefined): number =>
-  headBytes + (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)));
+/** Without its input, which is counted once: it may be large, and rows are written often. */
+const shortBytes = (id: string, { input: _, ...row }: Row): number => bytesAt(id, row);
+/** What the row itself takes. */
+export const rowBytes = (id: string, row: Row): number => shortBytes(id, row) + bytesOf(row.input);
+const weightOf = (id: string, row: Row): number => row.bytes + shortBytes(id, row);

@@ -2,51 +2,36 @@
 // (docs/workflows.md).
 import { hash16 } from "@voda/proto/hash16";
 import {
-  type HostContext,
   isThenable,
   type Json,
-  keptJson,
   type Logger,
   type RunOp,
   type RunRequest,
+  type TxFunction,
+  type UndoFunction,
   VodaError,
   type WorkflowBody,
   type WorkflowHost,
   workflowContext,
 } from "voda/definition";
-import { stepBytesMax } from "../call/index.ts";
-import { perform, resultOf } from "./attempts.ts";
+import { doStep, notKept, retryWords } from "./attempts.ts";
 import { TurnDraws } from "./draws.ts";
-import { currentStep, enterOrigin, type Origin } from "./origin.ts";
-import type { Book, Loaded, WaitDue } from "./workflow-book.ts";
+import { currentStep, enterOrigin, inStep, type Origin } from "./origin.ts";
+import { notInStep } from "./steps.ts";
+import type { Book, Loaded } from "./workflow-book.ts";
+import { workflowTimesMax } from "./workflow-bounds.ts";
+import { Ending, tooManyTimes } from "./workflow-ending.ts";
+import { errorOf, faultOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
-import {
-  bytesOfJson,
-  type Entry,
-  own,
-  type Row,
-  type Undoing,
-  undone,
-  type WorkflowFault,
-  waited,
-} from "./workflow-rows.ts";
-import { type Undo, Undos, undoRequest } from "./workflow-undo.ts";
+import { keptResult, stepResult } from "./workflow-result.ts";
+import { type Entry, own, type Row, undone } from "./workflow-rows.ts";
+import { OwnTurnLost, type OwnTurns, type TurnContext, TurnLine } from "./workflow-turns.ts";
+import { Undos, undoRequest } from "./workflow-undo.ts";
+import { type WaitFor, Waits } from "./workflow-waits.ts";
+import { Work } from "./workflow-work.ts";
 import type { ThreadWorld } from "./world.ts";
 
-/** What a turn gives of its context. */
-export type TurnContext = Pick<HostContext, "state" | "caller">;
-
-/** Turns of the session beside its calls. */
-export interface OwnTurns {
-  /** What `act` gives, once it is committed. Rejects with what it threw, or with OwnTurnLost. */
-  write<T>(act: (book: Book, ctx: TurnContext) => T): Promise<T>;
-  /** The same without a change: the session is here, and its own, at that instant. */
-  read<T>(act: (book: Book) => T): Promise<T>;
-}
-
-/** The turn did not come to its end, for no reason of its own: the body is run again later. */
-export class OwnTurnLost extends Error {}
-
+/** What a run is given. */
 export interface RunParts {
   readonly id: string;
   readonly key: string;
@@ -54,33 +39,30 @@ export interface RunParts {
   readonly turns: OwnTurns;
   readonly world: Pick<ThreadWorld, "after" | "now" | "bytes" | "random" | "uuid">;
   readonly log: Logger;
+  /** Where the log is. */
+  readonly logName: string;
   /** Whose code it is. */
   readonly origin: Origin;
-  /** For the log and those who ask how it ended. */
-  readonly faultOf: (error: unknown) => WorkflowFault;
+  /** Logs it, and gives what is kept of it. `what`: of the workflow has failed. */
+  readonly faultOf: (error: unknown, what?: string) => WorkflowFault;
   /** It is parked. */
   readonly rested: () => void;
-  /** Nothing more comes of it. */
-  readonly over: (run: WorkflowRun) => void;
+  /** Nothing more comes of it. `isWritten`: its end is; else it is run again later. */
+  readonly over: (run: WorkflowRun, isWritten: boolean) => void;
 }
 
-type Change = (state: object, ctx: object) => unknown;
+/** A step that was done outside, now or before; `given`: what its undo is called with. */
+type Done = { readonly place: number; readonly given: unknown } & (
+  | { readonly type: "kept"; readonly value: unknown }
+  | { readonly type: "failed"; readonly error: unknown }
+);
 
-/** What the body waits for. */
-interface Waiting {
-  readonly signal?: string;
-  readonly due?: WaitDue;
-  isNoted: boolean;
-  readonly resolve: (result: Json | undefined) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A body that does not end by itself when it is being undone is not waited for any longer. */
-const undoPatienceMs = 10_000;
+/** Of what no entry tells the place of: it is undone first. */
+const lastPlace = Number.MAX_SAFE_INTEGER;
 
 /**
- * A body, what it waits for and what of it is undone. All that it does it does by turns of its session, one
- * after the other; once one of them is lost nothing more comes of it here.
+ * A body and its steps. All that it does it does by turns of its session, one after the other; once one of
+ * them is lost nothing more comes of it here.
  */
 export class WorkflowRun {
   readonly #parts: RunParts;
@@ -88,43 +70,57 @@ export class WorkflowRun {
   readonly #row: Row;
   readonly #journal: Journal;
   readonly #draws: TurnDraws;
+  readonly #line: TurnLine;
+  readonly #work: Work;
+  readonly #waits: Waits;
+  readonly #undos: Undos;
+  readonly #ending: Ending;
   /** Steps that the body has come to: none comes twice. */
   readonly #names = new Set<string>();
-  /** By the step that waits. */
-  readonly #waiting = new Map<string, Waiting>();
-  /** How often the body has waited for each signal: one wait is told from the next by it. */
-  readonly #waits = new Map<string, number>();
-  readonly #undos: Undos;
   /** Nothing that the body does counts any more. */
   readonly #dropped = new AbortController();
-  /** The body is to come to its end. */
-  readonly #stopped = new AbortController();
-  /** Steps at work: as long as there are some, or the body goes on from one, it is not parked. */
-  #working = 0;
-  readonly #onWorked: (() => void)[] = [];
-  /** The last turn, whatever comes of it. */
-  #tail: Promise<unknown> = Promise.resolve();
-  /** It is to come to that end, once all is undone. */
-  #undoing: Undoing | undefined;
-  #loosePatience = (): void => undefined;
-  #isSettling = false;
-  #isParked = false;
-  /** The body has returned, or thrown. */
-  #hasEnded = false;
-  /** Nothing but what is undone, and the end, is written any more. */
-  #isEnding = false;
+  /** Steps with an entry that was made in this run. */
+  readonly #appended = new Set<string>();
+  /** Steps that are done outside and have no entry yet. */
+  #outside = 0;
   /** By `wf.status`, and not written yet: the last one is. */
   #said: { readonly text: string; readonly progress: number | undefined } | undefined;
 
-  constructor(parts: RunParts, { row, entries }: Loaded) {
+  constructor(parts: RunParts, { row, entries, times }: Loaded) {
+    const { id, turns, world, origin, logName } = parts;
+    const { after } = world;
+    const dropped = this.#dropped.signal;
     this.#parts = parts;
     this.#row = row;
-    this.#undoing = row.undoing;
-    this.#journal = new Journal(entries, (act) => void parts.world.after(0, act));
+    this.#journal = new Journal(entries, (act) => void after(0, act));
     this.#undos = new Undos(entries, this.#journal);
-    const seed = Uint8Array.from(Buffer.from(row.seed, "hex"));
-    const drawn = { seed, times: entries.map(({ times }) => times ?? []) };
-    this.#draws = new TurnDraws(drawn, parts.world, () => currentStep(parts.origin.call) !== undefined);
+    const drawn = { seed: Uint8Array.from(Buffer.from(row.seed, "hex")), times: [times] };
+    const isInStep = (): boolean => currentStep(origin.call) !== undefined;
+    this.#draws = new TurnDraws(drawn, world, isInStep, workflowTimesMax);
+    this.#line = new TurnLine({ turns, dropped, id, draws: this.#draws });
+    this.#work = new Work(() => this.#waits.settleSoon());
+    const ofRun = { id, line: this.#line, work: this.#work, after };
+    this.#waits = new Waits({
+      ...ofRun,
+      handedOut: (step) => this.#journal.of(step),
+      isEnding: () => this.#ending.isEnding,
+      mayWait: () => !this.#journal.isHandingOut && this.#ending.rested(),
+      rested: parts.rested,
+      lost: () => this.#over(false),
+    });
+    this.#ending = new Ending({
+      ...ofRun,
+      undoing: row.undoing,
+      undos: this.#undos,
+      isReplayed: () => this.#journal.isWhole,
+      append: (entry) => this.#append(entry),
+      faultOf: parts.faultOf,
+      logName,
+      keep: (act) => this.#keep(act),
+      isDropped: () => dropped.aborted,
+      endWaits: (error) => this.#waits.end(error),
+      over: (isWritten) => this.#over(isWritten),
+    });
   }
 
   get id(): string {
@@ -133,83 +129,40 @@ export class WorkflowRun {
 
   /** Whether nothing but a signal or a timer goes on with it. */
   get isParked(): boolean {
-    return this.#isParked;
+    return this.#waits.isParked;
+  }
+
+  /** Whether it has got on: something new is in its journal. */
+  get hasAppended(): boolean {
+    return this.#appended.size > 0;
   }
 
   /** From the top. */
   start(): void {
     const { body, origin } = this.#parts;
     enterOrigin(origin);
-    this.#working += 1;
+    this.#work.begin();
     const context = workflowContext(this.#host());
     const ran = (async () => body(context, this.#row.input))();
     ran.then(
-      (result) => this.#ended(() => this.#returned(result)),
-      (error: unknown) => this.#ended(() => this.#threw(error)),
+      (result) => this.#ending.returned(result),
+      (error: unknown) => this.#ending.threw(error),
     );
-    this.#worked();
-  }
-
-  #ended(end: () => Promise<void>): void {
-    this.#hasEnded = true;
-    this.#loosePatience();
-    this.#finish(end);
-  }
-
-  /** What cannot be written, such as into a state that is full, is tried again when it is run again. */
-  #finish(end: () => Promise<void>): void {
-    if (this.#dropped.signal.aborted) return;
-    this.#keep(end).catch((error: unknown) => {
-      this.#parts.log.error(`the workflow cannot be ended: ${this.#parts.faultOf(error).message}`);
-      this.#over();
-    });
+    this.#work.end();
   }
 
   /** What it waits for has come. */
   appended(placed: Placed): void {
-    const { step, result } = placed.entry;
+    this.#appended.add(placed.entry.step);
     this.#journal.add(placed);
-    const waiting = this.#waiting.get(step);
-    this.#waiting.delete(step);
-    this.#isParked = false;
-    if (waiting !== undefined) void this.#journal.of(step).then(() => waiting.resolve(result));
-    this.#settleSoon();
+    this.#waits.appended(placed.entry);
   }
 
-  /** It is cancelled: what it waits for rejects, what it does outside comes to its end. */
+  /** It is cancelled. */
   undo(undoing: Undoing): void {
-    if (this.#undoing !== undefined) return;
-    this.#undoing = undoing;
-    this.#isParked = false;
-    if (this.#journal.isWhole) this.#stop(undoing);
-    else this.#settleSoon();
-  }
-
-  /** Steps reject from now on, but for those of the journal. */
-  #stop(undoing: Undoing): void {
-    const error = errorOf(undoing);
-    this.#stopped.abort(error);
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-    this.#patience();
-  }
-
-  /**
-   * A step that was never done. A body that is run again to be undone goes on by what is in the journal
-   * alone, as far as that leads: were one rejected before, it would go another way than it went, past what it
-   * did.
-   */
-  async #untilNew(): Promise<void> {
-    const { signal } = this.#stopped;
-    if (this.#undoing !== undefined && !signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-      this.#working -= 1;
-      this.#settleSoon();
-      await promise;
-      this.#working += 1;
-    }
-    signal.throwIfAborted();
+    this.#waits.goOn();
+    this.#ending.undo(undoing);
+    this.#waits.settleSoon();
   }
 
   /** The session leaves this memory. */
@@ -230,8 +183,8 @@ export class WorkflowRun {
     return {
       id,
       key,
-      signal: AbortSignal.any([this.#dropped.signal, this.#stopped.signal]),
-      log,
+      signal: AbortSignal.any([this.#dropped.signal, this.#ending.stopped]),
+      log: this.#logOf(log),
       now,
       nowMs: world.now,
       random,
@@ -239,12 +192,10 @@ export class WorkflowRun {
       run: (request, undo) => this.#step(own + request.name, () => this.#run(request, undo)),
       tx: (name, change, undo) => this.#step(own + name, () => this.#tx(name, change, undo)),
       sleep: async (name, due) => {
-        await this.#step(own + name, () => this.#wait(own + name, { due: due as WaitDue }));
+        await this.#step(own + name, () => this.#wait(own + name, { due }));
       },
       wait: (signal, timeoutMs) => {
-        const count = (this.#waits.get(signal) ?? 0) + 1;
-        this.#waits.set(signal, count);
-        const step = `${waited}${signal} ${count}`;
+        const step = this.#waits.nameOf(signal);
         const due = timeoutMs === undefined ? undefined : ({ type: "in", ms: timeoutMs } as const);
         return this.#step(step, () => this.#wait(step, { signal, ...(due && { due }) }));
       },
@@ -252,30 +203,68 @@ export class WorkflowRun {
     };
   }
 
-  /** One step, refused when its name comes twice. */
-  #step<T>(step: string, act: () => Promise<T>): Promise<T> {
-    if (this.#names.has(step)) return Promise.reject(twice(step.slice(1)));
+  /** What was logged before it was run again is not logged again. */
+  #logOf(log: Logger): Logger {
+    const at =
+      (level: keyof Logger): Logger[keyof Logger] =>
+      (message, fields) => {
+        if (this.#journal.isOver) log[level](message, fields);
+      };
+    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  }
+
+  /**
+   * One step, refused when its name comes twice. A body that was parked goes on with it: what it awaited beside
+   * steps nobody has seen.
+   */
+  #step<R>(step: string, act: () => Promise<R>): Promise<R> {
+    const name = step.slice(1);
+    const within = currentStep(this.#parts.origin.call);
+    if (within !== undefined) return Promise.reject(notInStep(`step ${JSON.stringify(name)}`, within));
+    if (this.#names.has(step)) return Promise.reject(twice(name));
     this.#names.add(step);
-    const kept = this.#keep(act);
+    this.#waits.goOn();
+    const kept = this.#keep(() => this.#settled(step, act));
     const taken = (): void => this.#journal.taken();
     kept.then(taken, taken);
     return kept;
   }
 
+  /**
+   * A failure for good is in the journal as results are: the body may go another way from it, and goes that way
+   * again when it is run again, whatever the world outside says by then.
+   */
+  async #settled<R>(step: string, act: () => Promise<R>): Promise<R> {
+    try {
+      return await act();
+    } catch (error) {
+      const isForGood = !(error instanceof OwnTurnLost || this.#hasNoEnd);
+      if (!isForGood || this.#appended.has(step) || this.#journal.has(step)) throw error;
+      const fault = this.#parts.faultOf(error, `step ${JSON.stringify(step.slice(1))} of `);
+      await this.#appendFault({ step, fault }, false);
+      throw errorOf(fault, error);
+    }
+  }
+
+  /** What ends now has not come to an end of its own. */
+  get #hasNoEnd(): boolean {
+    return this.#dropped.signal.aborted || this.#ending.stopped.aborted;
+  }
+
   /** At work, until it ends. What is dropped never does: the body must not go on from it. */
-  async #keep<T>(act: () => Promise<T>): Promise<T> {
-    this.#working += 1;
+  async #keep<R>(act: () => Promise<R>): Promise<R> {
+    this.#work.begin();
     try {
       const result = await act();
       await this.#alive();
       return result;
     } catch (error) {
       // whether it took place, the journal says when the body runs again
-      if (error instanceof OwnTurnLost) this.#over();
+      if (error instanceof OwnTurnLost) this.#over(false);
       await this.#alive();
       throw error;
     } finally {
-      this.#worked();
+      this.#work.end();
     }
   }
 
@@ -284,67 +273,121 @@ export class WorkflowRun {
     return this.#dropped.signal.aborted ? new Promise(() => undefined) : Promise.resolve();
   }
 
-  /** At least once, under one key, and not again once its result is kept. */
-  async #run(request: RunRequest, undo: Undo | undefined): Promise<unknown> {
+  /** A step that was never done may come now. @throws VodaError when not */
+  async #fresh(step: string): Promise<void> {
+    await this.#ending.fresh();
+    if (this.#draws.isOver) throw tooManyTimes(step.slice(1));
+  }
+
+  /**
+   * At least once, under one key, and not again once its result is kept. What was done outside is undone later,
+   * whether its workflow has had its result or not.
+   */
+  async #run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown> {
     const { name } = request;
     const known = await this.#journal.of(own + name);
-    const { value, place } =
+    const done =
       known === undefined
-        ? await this.#perform(request, own + name, undo !== undefined)
-        : { value: await request.check(known.entry.result), place: known.place };
+        ? await this.#outsideOnce(request, undo !== undefined)
+        : await before(request, known);
+    const { place, given } = done;
     if (undo !== undefined) {
-      const back = undoRequest(request, undo, value);
-      const undoIt = () => this.#perform(back, undone + name, false, neverStopped);
-      this.#undos.add({ place, name, undo: undoIt });
+      const back = undoRequest(request, undo, given);
+      this.#undos.add({ place, name, undo: () => this.#takeBack(back) });
     }
-    return value;
+    if (done.type === "failed") throw done.error;
+    return done.value;
+  }
+
+  /** Once there is room for its entry. */
+  async #outsideOnce(request: RunRequest, isUndone: boolean): Promise<Done> {
+    const step = own + request.name;
+    await this.#fresh(step);
+    const { id } = this;
+    const isLookedAfter = await this.#line.read((book) => book.check(id, this.#outside));
+    if (!isLookedAfter) await this.#line.write((book) => book.resume(id));
+    const last = this.#ending.stopped;
+    last.throwIfAborted();
+    this.#outside += 1;
+    try {
+      return await this.#kept(request, await this.#attempt(request, step, last), isUndone);
+    } finally {
+      this.#outside -= 1;
+    }
   }
 
   /** From here on `last` ends it after the attempt under way. */
-  async #perform(request: RunRequest, step: string, isUndone: boolean, last = this.#stopped.signal) {
-    if (last !== neverStopped) await this.#untilNew();
-    await this.#inTurn(() => this.#parts.turns.read((book) => book.requireLive(this.id)));
-    last.throwIfAborted();
-    const { bytes, value } = await perform({
-      origin: this.#parts.origin,
+  #attempt(request: RunRequest, step: string, last: AbortSignal): Promise<unknown> {
+    const { origin, world, log } = this.#parts;
+    return doStep({
+      origin,
       request: { ...request, perform: (op) => request.perform(stoppedToo(op, last)) },
       idempotencyKey: request.idempotencyKey ?? hash16(`${this.#row.seed} ${step}`).toHex(),
       ended: this.#dropped.signal,
       last,
-      after: this.#parts.world.after,
-      onRetry: (error, attempt, delayMs) => this.#retried(request, attempt, delayMs, error),
+      after: world.after,
+      onRetry: (error, attempt, delayMs) =>
+        log.warn(
+          retryWords(request, attempt, delayMs, error, step.startsWith(undone) ? "the undo of step" : "step"),
+        ),
     });
-    const result = resultOf(bytes) as Json | undefined;
-    const place = await this.#append(step, result, isUndone);
-    return { value, place };
   }
 
-  #retried({ name, attemptsMax }: RunRequest, attempt: number, delayMs: number, error: unknown): void {
-    const { message } = this.#parts.faultOf(error);
-    this.#parts.log.warn(
-      `step ${JSON.stringify(name)} failed, attempt ${attempt} of ${attemptsMax}; the next in ${delayMs} ms: ${message}`,
-    );
+  /** What was done outside is in the journal before the body hears of it: with its result, or why without. */
+  async #kept(request: RunRequest, given: unknown, isUndone: boolean): Promise<Done> {
+    const step = own + request.name;
+    const undo = isUndone ? { undo: true as const } : {};
+    let fault: WorkflowFault;
+    let cause: unknown;
+    try {
+      const { result, value } = await stepResult(request, given);
+      const entry: Entry = { step, ...(result !== undefined && { result }), ...undo };
+      try {
+        return { type: "kept", place: await this.#append(entry), given: value, value };
+      } catch (error) {
+        if (error instanceof OwnTurnLost) throw error;
+        cause = error;
+        const told = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
+        fault = faultOf({ ...told, message: `${notKept(request)}: ${told.message}` });
+      }
+    } catch (error) {
+      if (error instanceof OwnTurnLost) throw error;
+      cause = error;
+      fault = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
+    }
+    const place = await this.#appendFault({ step, fault, ...undo }, true);
+    return { type: "failed", place, given, error: errorOf(fault, cause) };
   }
 
-  /** What was done outside is in the journal before the body hears of it. */
-  async #append(step: string, result: Json | undefined, isUndone: boolean): Promise<number> {
-    const entry = (book: Book) => ({ place: book.append(this.id, this.#entryOf(step, result, isUndone)) });
-    return (await this.#appending(entry)).place;
+  /** Where there is no room for it, as in a state that is full, this run alone knows of it. */
+  async #appendFault(entry: Entry, isOutside: boolean): Promise<number> {
+    try {
+      return await this.#append(entry, isOutside);
+    } catch (error) {
+      if (error instanceof OwnTurnLost) throw error;
+      return lastPlace;
+    }
   }
 
-  async #appending<T extends { readonly place: number }>(
-    act: (book: Book, ctx: TurnContext) => T,
-  ): Promise<T> {
+  async #append(entry: Entry, isOutside = false): Promise<number> {
+    const made = (book: Book) => ({ place: book.append(this.id, entry, isOutside) });
+    return (await this.#appending(entry.step, made)).place;
+  }
+
+  /** What comes after an entry waits until it is known what became of it. */
+  async #appending<R extends { readonly place: number }>(
+    step: string,
+    act: (book: Book, ctx: TurnContext) => R,
+  ): Promise<R> {
     let place: number | undefined;
     try {
-      const made = await this.#inTurn(() =>
-        this.#parts.turns.write((book, ctx) => {
-          const appended = act(book, ctx);
-          place = appended.place;
-          this.#journal.open(place);
-          return appended;
-        }),
-      );
+      const made = await this.#line.note((book, ctx) => {
+        const appended = act(book, ctx);
+        place = appended.place;
+        this.#journal.open(place);
+        return appended;
+      });
+      this.#appended.add(step);
       await this.#journal.stored(made.place);
       return made;
     } catch (error) {
@@ -353,117 +396,51 @@ export class WorkflowRun {
     }
   }
 
-  /** What was drawn since the entry before goes with it. */
-  #entryOf(step: string, result: Json | undefined, isUndone: boolean): Entry {
-    const { times } = this.#draws.take();
-    return {
-      step,
-      ...(result !== undefined && { result }),
-      ...(isUndone && { undo: true }),
-      ...(times.length > 0 && { times }),
-    };
+  /** Outside, and beside all that ends the workflow. */
+  async #takeBack(back: RunRequest): Promise<void> {
+    const step = undone + back.name;
+    await this.#line.read((book) => book.check(this.id, 0));
+    await this.#attempt(back, step, neverStopped);
+    await this.#append({ step });
   }
 
   /** Exactly once: its entry is in the same delta. */
-  async #tx(name: string, change: Change, undo: Change | undefined): Promise<unknown> {
+  async #tx(name: string, change: TxFunction, undo: TxFunction | undefined): Promise<unknown> {
     const known = await this.#journal.of(own + name);
+    if (known === undefined) await this.#fresh(own + name);
     const { result, place } =
       known === undefined
         ? await this.#change(own + name, change, undo !== undefined)
-        : { result: known.entry.result, place: known.place };
+        : { result: resultOf(known.entry), place: known.place };
     if (undo !== undefined) {
-      const undoIt = () => this.#change(undone + name, undo, false);
+      const undoIt = () => this.#change(undone + name, (state, ctx) => nothingOf(undo(state, ctx)), false);
       this.#undos.add({ place, name, undo: undoIt });
     }
     return result;
   }
 
   /** A turn with the author's function in it. */
-  async #change(step: string, change: Change, isUndone: boolean) {
-    if (!step.startsWith(undone)) await this.#untilNew();
-    return this.#appending((book, ctx) => {
-      const changed = change(ctx.state, ctx);
-      if (isThenable(changed)) throw asynchronous(step.slice(1));
-      const result = keptJson("what the function returned", changed);
-      return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };
+  async #change(step: string, change: TxFunction, isUndone: boolean) {
+    return this.#appending(step, (book, ctx) => {
+      // what it draws of the workflow it draws once: it is not run again
+      const given = inStep(this.#parts.origin, step.slice(1), () => change(ctx.state, ctx));
+      if (isThenable(given)) throw asynchronous(step.slice(1));
+      const result = keptResult(`wf.tx(${JSON.stringify(step.slice(1))}): its result`, given);
+      const entry: Entry = {
+        step,
+        ...(result !== undefined && { result }),
+        ...(isUndone && { undo: true }),
+      };
+      return { result, place: book.append(this.id, entry) };
     });
   }
 
   /** Noted in the row with all others that began meanwhile. */
-  async #wait(step: string, { signal, due }: Pick<Waiting, "signal" | "due">): Promise<unknown> {
+  async #wait(step: string, what: WaitFor): Promise<unknown> {
     const known = await this.#journal.of(step);
-    if (known !== undefined) return known.entry.result;
-    await this.#untilNew();
-    const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    this.#waiting.set(step, {
-      isNoted: false,
-      resolve,
-      reject,
-      ...(signal !== undefined && { signal }),
-      ...(due && { due }),
-    });
-    this.#working -= 1;
-    try {
-      this.#settleSoon();
-      return await promise;
-    } finally {
-      this.#working += 1;
-    }
-  }
-
-  #worked(): void {
-    this.#working -= 1;
-    for (const resolve of this.#onWorked.splice(0)) resolve();
-    this.#settleSoon();
-  }
-
-  /**
-   * Once the body has gone as far as it gets: does it wait for nothing but time and signals? What it awaits
-   * beside steps nobody sees: parked meanwhile, it goes on all the same, and is wanted again with its next
-   * step.
-   */
-  #settleSoon(): void {
-    if (this.#isSettling || this.#isParked || this.#isEnding) return;
-    this.#isSettling = true;
-    this.#parts.world.after(0, () => {
-      this.#isSettling = false;
-      if (this.#journal.isHandingOut) return;
-      if (this.#undoing !== undefined) {
-        if (this.#working === 0 && !this.#stopped.signal.aborted) this.#stop(this.#undoing);
-        return;
-      }
-      const isIdle = this.#working === 0 && this.#waiting.size > 0;
-      const isNew = Array.from(this.#waiting.values()).some(({ isNoted }) => !isNoted);
-      if ((isIdle || isNew) && !this.#isParked && !this.#isEnding) void this.#note(isIdle);
-    });
-  }
-
-  /**
-   * What it waits for stands in the row, before it is parked. One that came meanwhile is told by `appended`,
-   * and then the body is looked at again.
-   */
-  async #note(isIdle: boolean): Promise<void> {
-    const fresh = Array.from(this.#waiting).filter(([, { isNoted }]) => !isNoted);
-    for (const [, waiting] of fresh) waiting.isNoted = true;
-    const steps = [...this.#waiting.keys()];
-    const isStill = (): boolean => this.#working === 0 && this.#waiting.size === steps.length;
-    try {
-      const isParked = await this.#inTurn(() =>
-        this.#parts.turns.write((book) => {
-          for (const [step, { signal, due }] of fresh)
-            book.wait(this.id, step, { ...(signal !== undefined && { signal }), ...(due && { due }) });
-          return isIdle && isStill() && book.park(this.id, steps);
-        }),
-      );
-      this.#isParked ||= isParked && isStill();
-      if (this.#isParked) this.#parts.rested();
-    } catch (error) {
-      if (error instanceof OwnTurnLost) return this.#over();
-      for (const [step, waiting] of fresh) {
-        this.#waiting.delete(step);
-        waiting.reject(error);
-      }
-    }
+    if (known !== undefined) return resultOf(known.entry);
+    await this.#fresh(step);
+    return this.#waits.wait(step, what);
   }
 
   /** What was said before it was run again is not said again. */
@@ -472,100 +449,45 @@ export class WorkflowRun {
     const isFirst = this.#said === undefined;
     this.#said = { text, progress };
     if (!isFirst) return;
-    void this.#keep(() =>
-      this.#inTurn(() =>
-        this.#parts.turns.write((book) => {
-          const said = this.#said;
-          this.#said = undefined;
-          if (said !== undefined) book.say(this.id, said.text, said.progress);
-        }),
-      ),
-    ).catch((error: unknown) => this.#parts.log.warn(`wf.status: ${this.#parts.faultOf(error).message}`));
-  }
-
-  /** One after the other: entries have an order. */
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const next = this.#tail.then(() =>
-      this.#dropped.signal.aborted ? new Promise<T>(() => undefined) : act(),
+    const written = this.#keep(() =>
+      this.#line.write((book) => {
+        const said = this.#said;
+        this.#said = undefined;
+        if (said !== undefined) book.say(this.id, said.text, said.progress);
+      }),
     );
-    this.#tail = Promise.allSettled([next]);
-    return next;
-  }
-
-  /** Steps that it has not awaited are not. */
-  async #returned(value: unknown): Promise<void> {
-    if (this.#undoing !== undefined) return this.#undoAll();
-    let result: Json | undefined;
-    try {
-      result = keptJson("what the workflow returned", value);
-      const bytes = bytesOfJson(result);
-      if (bytes > stepBytesMax) throw resultTooLarge(bytes);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    await this.#end({ phase: "done", ...(result !== undefined && { result }) });
-  }
-
-  /** Steps side by side with the one that threw come to their end first: what they did is undone too. */
-  async #threw(error: unknown): Promise<void> {
-    if (this.#undoing === undefined) {
-      const undoing: Undoing = { phase: "failed", error: this.#parts.faultOf(error) };
-      this.#stopped.abort(errorOf(undoing));
-      await this.#quiet();
-      if (this.#undos.areNone) return this.#end(undoing);
-      await this.#inTurn(() => this.#parts.turns.write((book) => book.undo(this.id, undoing)));
-      this.#undoing ??= undoing;
-    }
-    await this.#undoAll();
-  }
-
-  /** For a body that waits for something else than steps. */
-  #patience(): void {
-    if (this.#hasEnded) return;
-    this.#loosePatience = this.#parts.world.after(undoPatienceMs, () => {
-      if (!this.#hasEnded && !this.#isEnding) this.#finish(() => this.#undoAll());
-    });
-  }
-
-  /** Until no step is at work but the one that asks: what they did is undone too. */
-  async #quiet(): Promise<void> {
-    while (this.#working > 1) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#onWorked.push(resolve);
-      await promise;
-    }
-  }
-
-  /** The last step first; what was undone before its node died is in the journal. */
-  async #undoAll(): Promise<void> {
-    const undoing = this.#undoing;
-    if (this.#isEnding || undoing === undefined) return;
-    this.#isEnding = true;
-    await this.#quiet();
-    const failures = await this.#undos.undo((thrown) => {
-      if (thrown instanceof OwnTurnLost) throw thrown;
-      return this.#parts.faultOf(thrown).message;
-    });
-    const { error } = undoing;
-    const message = [error.message, ...failures].join("; ");
-    await this.#end({ phase: undoing.phase, error: { ...error, message } });
-  }
-
-  /** The last turn of it. */
-  async #end(how: Pick<Row, "phase" | "result" | "error"> & { error?: WorkflowFault }): Promise<void> {
-    this.#isEnding = true;
-    await this.#inTurn(() => this.#parts.turns.write((book) => book.end(this.id, how)));
-    this.#over();
+    written.catch((error: unknown) => this.#parts.faultOf(error, "the status of "));
   }
 
   /** Steps that nobody has awaited end with it. */
-  #over(): void {
-    this.#isEnding = true;
-    this.#loosePatience();
+  #over(isWritten: boolean): void {
+    this.#ending.close();
     this.drop();
-    this.#parts.over(this);
+    this.#parts.over(this, isWritten);
   }
 }
+
+/** It was done before this run. */
+async function before(request: RunRequest, { place, entry }: Placed): Promise<Done> {
+  const { result, fault } = entry;
+  if (fault !== undefined) return { type: "failed", place, given: undefined, error: errorOf(fault) };
+  try {
+    const value = await request.check(result);
+    return { type: "kept", place, given: value, value };
+  } catch (error) {
+    // the schema of another revision
+    return { type: "failed", place, given: result, error };
+  }
+}
+
+/** @throws VodaError what it failed with */
+function resultOf({ result, fault }: Entry): Json | undefined {
+  if (fault !== undefined) throw errorOf(fault);
+  return result;
+}
+
+/** What an undo gives is not looked at, but that it does not come later. */
+const nothingOf = (given: unknown): unknown => (isThenable(given) ? given : undefined);
 
 const neverStopped = new AbortController().signal;
 
@@ -573,9 +495,6 @@ const stoppedToo = ({ idempotencyKey, signal }: RunOp, last: AbortSignal): RunOp
   idempotencyKey,
   signal: AbortSignal.any([signal, last]),
 });
-
-const errorOf = ({ error: { message, reason } }: Undoing): VodaError =>
-  new VodaError("canceled", message, { reason });
 
 const twice = (step: string): VodaError =>
   badStep(
@@ -587,11 +506,3 @@ const asynchronous = (step: string): VodaError =>
   );
 const badStep = (message: string): VodaError =>
   new VodaError("invalid_argument", message, { reason: "bad_request" });
-const resultTooLarge = (bytes: number): VodaError =>
-  new VodaError(
-    "resource_exhausted",
-    `the result of the workflow of ${bytes} bytes exceeds stepBytesMax ${stepBytesMax}`,
-    {
-      reason: "too_large",
-    },
-  );

@@ -1,10 +1,8 @@
 // What a workflow did and has to be undone, when it fails or is cancelled (docs/workflows.md).
-import type { RunOp, RunRequest } from "voda/definition";
+import type { RunRequest, UndoFunction } from "voda/definition";
+import { cannotUndo, notUndone } from "./workflow-faults.ts";
 import type { Journal } from "./workflow-journal.ts";
 import { type Entry, own, undone } from "./workflow-rows.ts";
-
-/** Takes back what a step did. */
-export type Undo = (result: unknown, op: RunOp) => unknown;
 
 /** A step that was done. */
 interface Undoable {
@@ -33,21 +31,21 @@ export class Undos {
   }
 
   get areNone(): boolean {
-    return this.#done.length === 0 && this.#lacking().length === 0;
+    return this.#done.length === 0 && leftToUndo(this.#entries).length === 0;
   }
 
   /**
-   * The last step first, but for what was undone before. Returns what could not be. `told`: what was thrown,
-   * in words; it may throw it again.
+   * The last step first, but for what was undone before, or could not be: each is tried once, whatever dies
+   * meanwhile. Returns what could not be. `failed`: makes the entry that says so, and gives the words.
    */
-  async undo(told: (thrown: unknown) => string): Promise<string[]> {
-    const failures = this.#lacking();
+  async undo(failed: (step: string, thrown: unknown) => Promise<string>): Promise<string[]> {
+    const failures = [...failedBefore(this.#entries), ...this.#lacking()];
     for (const { name, undo } of this.#done.toSorted((a, b) => b.place - a.place)) {
       if (this.#journal.has(undone + name)) continue;
       try {
         await undo();
       } catch (thrown) {
-        failures.push(`step ${JSON.stringify(name)} could not be undone: ${told(thrown)}`);
+        failures.push(await failed(name, thrown));
       }
     }
     return failures;
@@ -56,21 +54,30 @@ export class Undos {
   /** Steps that this revision cannot undo. */
   #lacking(): string[] {
     const able = new Set(this.#done.map(({ name }) => own + name));
-    return this.#entries
-      .filter(
-        ({ step, undo }) => undo === true && !able.has(step) && !this.#journal.has(undone + step.slice(1)),
-      )
-      .map(
-        ({ step }) => `step ${JSON.stringify(step.slice(1))} was not undone: this revision does not know how`,
-      );
+    return leftToUndo(this.#entries)
+      .filter(({ step }) => !able.has(step))
+      .map(({ step }) => cannotUndo(step.slice(1)));
   }
 }
 
-/** Under a key of its own, whatever the step had. */
-export const undoRequest = (request: RunRequest, undo: Undo, result: unknown): RunRequest => ({
+/** Steps of a journal that were done and neither undone nor tried to. */
+export function leftToUndo(entries: readonly Entry[]): readonly Entry[] {
+  const steps = new Set(entries.map(({ step }) => step));
+  return entries.filter(({ step, undo }) => undo === true && !steps.has(undone + step.slice(1)));
+}
+
+/** What could not be undone, as the journal has it. */
+export const failedBefore = (entries: readonly Entry[]): string[] =>
+  entries.flatMap(({ step, fault }) =>
+    step.startsWith(undone) && fault !== undefined ? [notUndone(step.slice(1), fault.message)] : [],
+  );
+
+/** Under a key of its own, whatever the step had. What it gives is not looked at: nobody asks for it. */
+export const undoRequest = (request: RunRequest, undo: UndoFunction, result: unknown): RunRequest => ({
   ...request,
   idempotencyKey: undefined,
   attemptsMax: Math.max(request.attemptsMax, undoAttemptsMin),
-  perform: (op) => undo(result, op),
-  check: () => undefined,
+  perform: async (op) => {
+    await undo(result, op);
+  },
 });

@@ -23,7 +23,8 @@ function session(body: WorkflowBody) {
       bodies: new Map([["job", revision]]),
       world: threadWorld,
       log,
-      logWords: "the log has it",
+      logName: "the log",
+      isLost: true,
       call: (_method, what) => new Promise((answer) => calls.push({ what, answer })),
       timer: () => undefined,
     });

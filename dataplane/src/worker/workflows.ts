@@ -2,24 +2,20 @@
 // (docs/workflows.md).
 import type { SessionName } from "@voda/proto/session";
 import { VodaError, type WorkflowBody, type WorkflowTurn, workflowTurns } from "voda/definition";
-import type { Answer, Failure } from "../call/index.ts";
+import type { Answer } from "../call/index.ts";
 import { endingOf, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import type { Origin } from "./origin.ts";
-import {
-  type Alarm,
-  Book,
-  type BookParts,
-  type Happened,
-  type Loaded,
-  type WaitDue,
-} from "./workflow-book.ts";
-import type { WorkflowFault } from "./workflow-rows.ts";
-import { OwnTurnLost, type OwnTurns, type TurnContext, WorkflowRun } from "./workflow-run.ts";
+import { Book, type Happened, type Loaded } from "./workflow-book.ts";
+import { bodiesMax } from "./workflow-bounds.ts";
+import { endOf, faultOf, type WorkflowFault } from "./workflow-faults.ts";
+import { type OwnCall, OwnCalls } from "./workflow-own.ts";
+import { WorkflowRun } from "./workflow-run.ts";
+import type { Alarm, SetTimer, WaitDue } from "./workflow-table.ts";
+import { OwnTurnLost, type TurnContext } from "./workflow-turns.ts";
+import { failedBefore, leftToUndo } from "./workflow-undo.ts";
 import type { ThreadWorld } from "./world.ts";
 
-/** Bodies of a session at work at the same time; more wait. */
-export const bodiesMax = 64;
 const pauseMs = 1_000;
 const pauseMsMax = 300_000;
 
@@ -30,7 +26,9 @@ export interface WorkflowsParts<T> {
   readonly world: ThreadWorld;
   readonly log: Pick<AgentLog, "say" | "print">;
   /** Where the log is, for those who read an error. */
-  readonly logWords: string;
+  readonly logName: string;
+  /** The session was in the memory of a thread or a node that has ended, and was not put to sleep by it. */
+  readonly isLost: boolean;
   /** Has the session call a handler of its own. */
   readonly call: (method: string, body: object) => Promise<Answer>;
   /** As part of that turn. */
@@ -45,12 +43,8 @@ export interface OwnTimer {
   readonly what: Alarm | undefined;
 }
 
-type Act = (book: Book, ctx: TurnContext) => void;
-
 /** What calls of the session to itself say. */
-interface Wanted {
-  readonly own?: number;
-  readonly life?: string;
+interface Wanted extends Partial<OwnCall> {
   readonly due?: readonly [id: string, step: string];
   readonly tick?: true;
 }
@@ -62,18 +56,21 @@ export class Workflows<T extends object> {
   readonly #runs = new Map<string, WorkflowRun | undefined>();
   /** Journals that changed while they were read. */
   readonly #stale = new Set<string>();
-  /** Those for which there is no place. */
-  readonly #queue: string[] = [];
+  /** Those for which there is no place, and whether their bodies have run before. */
+  readonly #queue = new Map<string, boolean>();
+  /** Those that have begun here: with this memory nothing has ended since. */
+  readonly #begun = new Set<string>();
+  /** How often a body has left without its end, and without getting on, by its id. */
+  readonly #left = new Map<string, number>();
+  /** End the pauses before bodies that begin again. */
+  readonly #pauses = new Set<() => void>();
   readonly #books = new WeakMap<T, Book>();
-  readonly #acts = new Map<number, Act>();
-  /** Calls that an activation before this one made may come to this one. */
-  readonly #life: string;
-  #last = 0;
+  readonly #own: OwnCalls;
   #isClosed = false;
 
   constructor(parts: WorkflowsParts<T>) {
     this.#parts = parts;
-    this.#life = Buffer.from(parts.world.bytes(16)).toString("hex");
+    this.#own = new OwnCalls(parts.call, Buffer.from(parts.world.bytes(16)).toString("hex"));
   }
 
   /** The session has come into memory. */
@@ -104,7 +101,8 @@ export class Workflows<T extends object> {
     this.#isClosed = true;
     for (const run of this.#runs.values()) run?.drop();
     this.#runs.clear();
-    this.#acts.clear();
+    this.#own.close();
+    for (const end of this.#pauses) end();
   }
 
   #bookOf(turn: T, state: object): Book {
@@ -113,7 +111,7 @@ export class Workflows<T extends object> {
   }
 
   /** Without `timer`: to be read. */
-  #bookOver(state: object, timer: BookParts["timer"] = () => undefined): Book {
+  #bookOver(state: object, timer: SetTimer = () => undefined): Book {
     const { bodies, world } = this.#parts;
     const seed = (): string => Buffer.from(world.bytes(16)).toString("hex");
     return new Book({ state, workflows: bodies, nowMs: world.now, uuid: world.uuid, seed, timer });
@@ -121,7 +119,7 @@ export class Workflows<T extends object> {
 
   /** What the host has its own handlers called for: a turn of ours, or a timer. */
   #perform(book: Book, ctx: TurnContext, what: unknown): void {
-    const { own, life, due, tick } = what as Wanted;
+    const { own, life = "", due, tick } = what as Wanted;
     const { agent } = ctx.caller;
     const { name } = this.#parts;
     if (agent?.name !== name.agent || agent.key !== name.key) throw notForOthers();
@@ -130,11 +128,7 @@ export class Workflows<T extends object> {
       for (const id of book.wanted()) this.#rerun(book, id);
       book.awaitRevision();
     }
-    if (own === undefined) return;
-    const act = life === this.#life ? this.#acts.get(own) : undefined;
-    if (act === undefined) throw ofAnotherLife();
-    this.#acts.delete(own);
-    act(book, ctx);
+    if (own !== undefined) this.#own.perform({ own, life }, book, ctx);
   }
 
   /** Once the turn of the timer is committed. */
@@ -153,14 +147,15 @@ export class Workflows<T extends object> {
     else if (one.type === "undoing") run.undo(one.undoing);
   }
 
-  /** What goes wrong with it is tried again with the next tick. */
+  /** What goes wrong with it is tried again with the next tick. `isRerun`: its body has run before. */
   async #begin(id: string, isRerun: boolean): Promise<void> {
-    if (this.#isClosed || this.#runs.has(id) || this.#queue.includes(id)) return;
+    if (this.#isClosed || this.#runs.has(id)) return;
     const atWork = Array.from(this.#runs.values()).filter((run) => run?.isParked !== true);
     if (atWork.length >= bodiesMax) {
-      this.#queue.push(id);
+      this.#queue.set(id, isRerun || this.#queue.get(id) === true);
       return;
     }
+    this.#queue.delete(id);
     this.#runs.set(id, undefined);
     try {
       const loaded = await this.#load(id, isRerun);
@@ -168,59 +163,91 @@ export class Workflows<T extends object> {
       else this.#run(id, loaded);
     } catch (error) {
       this.#forget(id);
-      if (!(error instanceof OwnTurnLost)) this.#say("error", `workflow ${id}`, error);
+      if (!(error instanceof OwnTurnLost)) this.#logError(`workflow ${id}: `, error);
     }
   }
 
-  /** Its journal; `undefined` when there is nothing to run. */
+  /**
+   * Its journal; `undefined` when there is nothing to run. A beginning after another memory had it is written
+   * before the body runs: what ends this thread, or its node, is found in the row by who has the session next.
+   */
   async #load(id: string, isRerun: boolean): Promise<Loaded | undefined> {
-    const turns = this.#turns;
-    let loaded = await (isRerun
-      ? turns.write((book) => book.begin(id))
-      : turns.read((book) => book.load(id)));
+    const own = this.#own;
+    const { isLost, bodies } = this.#parts;
+    let loaded = await (isRerun && !this.#begun.has(id)
+      ? own.write((book) => book.begin(id, isLost))
+      : own.read((book) => book.load(id)));
+    this.#begun.add(id);
     if (loaded === undefined) return undefined;
     const { workflow, starts } = loaded.row;
-    if (!this.#parts.bodies.has(workflow)) {
-      await turns.write((book) => book.lay(id));
-      this.#say("error", `workflow ${id} waits: this revision has no workflow ${workflow}`);
+    if (!bodies.has(workflow)) {
+      await own.write((book) => book.lay(id));
+      this.#logError(`workflow ${id} waits: this revision has no workflow ${workflow}`);
       return undefined;
     }
-    if (starts > 1) await this.#pause(Math.min(pauseMs * 2 ** (starts - 2), pauseMsMax));
-    while (loaded !== undefined && this.#stale.delete(id)) loaded = await turns.read((book) => book.load(id));
+    loaded = await this.#settled(id, loaded);
+    const times = Math.max(starts, this.#left.get(id) ?? 0);
+    if (times > 1) await this.#pause(Math.min(pauseMs * 2 ** (times - 2), pauseMsMax));
+    while (loaded !== undefined && this.#stale.delete(id))
+      loaded = await this.#settled(id, await own.read((book) => book.load(id)));
     return loaded;
   }
 
+  /** No body is run for the end of a workflow that has nothing to undo: it may never come to that. */
+  async #settled(id: string, loaded: Loaded | undefined): Promise<Loaded | undefined> {
+    if (loaded?.row.undoing === undefined || leftToUndo(loaded.entries).length > 0) return loaded;
+    const end = endOf(loaded.row.undoing, failedBefore(loaded.entries), this.#parts.logName);
+    await this.#own.write((book) => book.end(id, end));
+    return undefined;
+  }
+
   /** Before the body, not before its beginning is counted: whoever dies meanwhile has counted too. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#parts.world.after(ms, resolve));
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const disarm = this.#parts.world.after(ms, resolve);
+    const end = (): void => {
+      disarm();
+      resolve();
+    };
+    this.#pauses.add(end);
+    await promise;
+    this.#pauses.delete(end);
   }
 
   /** What it logs, and what it leaves behind, is the workflow's. */
   #run(id: string, loaded: Loaded): void {
-    const { name, bodies, world, log } = this.#parts;
+    const { name, bodies, world, log, logName } = this.#parts;
     const { workflow } = loaded.row;
     const body = bodies.get(workflow);
     if (body === undefined) return;
-    const origin: Origin = { agent: name.agent, key: name.key, method: workflow, call: 0 };
+    const origin: Origin = { agent: name.agent, key: name.key, method: workflow, call: 0, request: id };
     const run = new WorkflowRun(
       {
         id,
         key: name.key,
         body,
-        turns: this.#turns,
+        turns: this.#own,
         world,
         log: loggerOf(log, origin),
+        logName,
         origin,
-        faultOf: (error) => this.#faultOf(error, origin),
+        faultOf: (error, what) => this.#faultOf(origin, error, what),
         rested: () => this.#next(),
-        over: (ended) => {
-          if (this.#runs.get(id) === ended) this.#forget(id);
-        },
+        over: (ended, isWritten) => this.#over(id, ended, isWritten),
       },
       loaded,
     );
     this.#runs.set(id, run);
     run.start();
+  }
+
+  /** One that leaves again and again without getting on is run again later and later. */
+  #over(id: string, run: WorkflowRun, isWritten: boolean): void {
+    if (this.#runs.get(id) !== run) return;
+    if (isWritten) this.#begun.delete(id);
+    if (isWritten || run.hasAppended) this.#left.delete(id);
+    else this.#left.set(id, (this.#left.get(id) ?? 0) + 1);
+    this.#forget(id);
   }
 
   /** It has a place no longer. */
@@ -231,69 +258,35 @@ export class Workflows<T extends object> {
   }
 
   #next(): void {
-    const id = this.#queue.shift();
-    if (id !== undefined) void this.#begin(id, false);
+    for (const [id, isRerun] of this.#queue) {
+      this.#queue.delete(id);
+      void this.#begin(id, isRerun);
+      return;
+    }
   }
 
-  readonly #turns: OwnTurns = {
-    write: (act) => this.#own(workflowTurns.write, act),
-    read: (act) => this.#own(workflowTurns.read, act),
-  };
-
-  /** The act waits here: whoever has the session next does not have it, and refuses. */
-  async #own<R>(method: string, act: (book: Book, ctx: TurnContext) => R): Promise<R> {
-    this.#last += 1;
-    const own = this.#last;
-    let ended: { readonly value: R } | { readonly error: unknown } | undefined;
-    this.#acts.set(own, (book, ctx) => {
-      try {
-        ended = { value: act(book, ctx) };
-      } catch (error) {
-        ended = { error };
-        throw error;
-      }
-    });
-    const answer = await this.#parts.call(method, { own, life: this.#life } satisfies Wanted);
-    this.#acts.delete(own);
-    return outcomeOf(answer, ended);
-  }
-
-  /** Told as a handler's error is: what is not the caller's is in the log. */
-  #faultOf(error: unknown, origin: Origin): WorkflowFault {
-    const { answer, level, message, facts } = endingOf(error, noInput, this.#parts.logWords);
-    this.#parts.log.say(level, message, facts, origin);
-    const { code, reason, message: words } = answer.failure;
-    return { code, reason, message: words };
-  }
-
-  #say(level: "error", message: string, error?: unknown): void {
-    const { name, log } = this.#parts;
-    const { message: words } = error === undefined ? { message: "" } : endingOf(error, noInput, "");
-    log.say(
-      level,
-      error === undefined ? message : `${message}: ${words}`,
-      {},
-      { ...name, method: "", call: 0 },
+  /** Told as a handler's error is: what is not the caller's is in the log, under the id of the workflow. */
+  #faultOf(origin: Origin, error: unknown, what = ""): WorkflowFault {
+    const { log, logName } = this.#parts;
+    const { request: id = "" } = origin;
+    const who = `${what}workflow ${JSON.stringify(id)}`;
+    const { answer, level, message, facts } = endingOf(
+      error,
+      noInput,
+      `${logName} has it as request ${id}`,
+      who,
     );
+    // nobody calls again for it: what an answer would say to its caller stands here
+    log.say(level === "info" ? "warn" : level, message, facts, origin);
+    return faultOf(answer.failure);
+  }
+
+  #logError(words: string, error?: unknown): void {
+    const { name, log } = this.#parts;
+    const more = error === undefined ? "" : endingOf(error, noInput, "").message;
+    log.say("error", `${words}${more}`, {}, { ...name, method: "", call: 0 });
   }
 }
-
-/** @throws what the act threw, VodaError for what its turn may not do, OwnTurnLost */
-function outcomeOf<T>(
-  answer: Answer,
-  ended: { readonly value: T } | { readonly error: unknown } | undefined,
-): T {
-  if (ended !== undefined && "error" in ended) throw ended.error;
-  if (answer.ok && ended !== undefined) return ended.value;
-  if (answer.ok || isLost(answer.failure)) throw new OwnTurnLost();
-  const { code, reason, message } = answer.failure;
-  throw new VodaError(code, message, { reason });
-}
-
-/** Nothing that the act did: it may be tried again later, when it is known what became of it. */
-const isLost = ({ code, reason }: Failure): boolean =>
-  lostCodes.has(code) || reason === "store_full" || reason === "queue_full" || code === "data_loss";
-const lostCodes: ReadonlySet<string> = new Set(["unavailable", "canceled", "deadline_exceeded", "aborted"]);
 
 /** Of an agent without any. */
 export const noWorkflows = (agent: string): VodaError =>
@@ -307,7 +300,3 @@ const readsOnly = (): never => {
 };
 const notForOthers = (): VodaError =>
   new VodaError("permission_denied", "only the session itself calls this", { reason: "bad_request" });
-const ofAnotherLife = (): VodaError =>
-  new VodaError("canceled", "the workflow whose turn this is runs elsewhere, or again", {
-    reason: "interrupted",
-  });

@@ -114,7 +114,7 @@ for (const [what, { give, reason, words }] of Object.entries(results))
           });
           const error = await step.then(
             () => assert.fail("its result is kept"),
-            (reason: unknown) => VodaError.from(reason),
+            (thrown: unknown) => VodaError.from(thrown),
           );
           await wf.sleep("a while", "1m");
           throw error;
@@ -140,7 +140,7 @@ test("a step whose result no schema takes was done all the same, and is undone",
         schema: {
           "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [{ message: "no" }] }) },
         },
-        undo: (paid) => void done.push(`refund ${String(paid)}`),
+        undo: (paid) => void done.push(`refund ${paid}`),
       });
     },
   });
@@ -224,7 +224,8 @@ test("an undo that failed is not tried again when the node dies amid the others,
 
 test("what JSON or the journal does not have is refused of an input, a signal and a tx, where it is", async () => {
   const job = agent("job", {}).workflows({
-    async work(wf, _: unknown) {
+    async work(wf, input: unknown) {
+      wf.log.info("begun", { input });
       return wf.tx("give", () => ({ b: half })).catch((error: unknown) => VodaError.from(error).message);
     },
   });
@@ -234,11 +235,14 @@ test("what JSON or the journal does not have is refused of an input, a signal an
     [{ a: half }, /^the input\.a has half a character/],
     [nested(64), /^the input\[0\].* is nested deeper than keptDepthMax 63/],
   ] as const) {
-    const error = await rejection(work.start(input as null));
+    const error = await rejection(work.start(input));
     assert.equal(error.reason, "bad_request");
     assert.match(error.message, words);
   }
   const run = await work.start(null);
   await mesh.settle();
-  assert.match(String(await run.result()), /^wf\.tx\("give"\): its result\.b has half a character/);
+  assert.match(
+    JSON.stringify((await run.status()).result),
+    /^"wf\.tx\(\\"give\\"\): its result\.b has half a character/,
+  );
 });

@@ -124,15 +124,8 @@ export class WorkerActivation {
     this.#workflows = hasWorkflows ? this.#openWorkflows(options) : undefined;
   }
 
-  #openWorkflows({
-    name,
-    workflows: bodies,
-    world,
-    log,
-    logName,
-    state,
-    isReleased,
-  }: ActivationOptions): Workflows<Running> {
+  #openWorkflows(options: ActivationOptions): Workflows<Running> {
+    const { name, workflows: bodies, world, log, logName, state, isReleased } = options;
     const workflows = new Workflows<Running>({
       name,
       bodies,

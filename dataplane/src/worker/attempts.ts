@@ -151,6 +151,5 @@ export const retryWords = (
   attempt: number,
   delayMs: number,
   error: unknown,
-  what = "step",
 ): string =>
-  `${what} ${JSON.stringify(name)} failed, attempt ${attempt} of ${attemptsMax}; the next in ${delayMs} ms: ${wordsOf(error)}`;
+  `step ${JSON.stringify(name)} failed, attempt ${attempt} of ${attemptsMax}; the next in ${delayMs} ms: ${wordsOf(error)}`;

@@ -34,8 +34,8 @@ interface Ended {
 }
 
 /**
- * Never throws, whatever was thrown. `logged`: where the log has it, for the caller. `name`: of what has ended,
- * if not a handler.
+ * Never throws, whatever was thrown. `logged`: where the log has it, for the caller. `name`: of what has
+ * ended, if not a handler.
  */
 export function endingOf(error: unknown, input: unknown, logged: string, name?: string): Ending {
   const ended: Ended = { who: name ?? "handler", told: name ?? "the handler", logged };

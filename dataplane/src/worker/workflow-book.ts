@@ -147,8 +147,8 @@ export class Book {
   }
 
   /**
-   * Before something is done outside: there must be a place for what comes of it. `more`: steps that are at work
-   * beside it. Gives whether somebody looks at the workflow meanwhile. @throws VodaError
+   * Before something is done outside: there must be a place for what comes of it. `more`: steps that are at
+   * work beside it. Gives whether somebody looks at the workflow meanwhile. @throws VodaError
    */
   check(id: string, more: number): boolean {
     const row = this.#table.live(id);
@@ -196,8 +196,8 @@ export class Book {
   }
 
   /**
-   * A step is done, or has failed for good. Returns its place. `isOutside`: it was done outside, and there is no
-   * result to refuse. @throws VodaError
+   * A step is done, or has failed for good. Returns its place. `isOutside`: it was done outside, and there is
+   * no result to refuse. @throws VodaError
    */
   append(id: string, entry: Entry, isOutside = false): number {
     const row = this.#table.live(id);
@@ -279,8 +279,8 @@ export class Book {
   }
 
   /**
-   * It has ended too many threads. What it did is undone, for which nothing new is done; when that ends them too,
-   * nobody runs it any more.
+   * It has ended too many threads. What it did is undone, for which nothing new is done; when that ends them
+   * too, nobody runs it any more.
    */
   #giveUp(id: string, { undoing }: Row): void {
     const lost = lostFault(id);

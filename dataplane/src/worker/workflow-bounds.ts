@@ -1,7 +1,6 @@
 // What workflows may take of their session: every bound, and what counts against it (docs/workflows.md).
 import { VodaError } from "voda/definition";
 import { stepBytesMax } from "../call/index.ts";
-import type { Row } from "./workflow-rows.ts";
 
 /** Workflows of a session that have not ended. */
 export const workflowsMax = 1_000;
@@ -30,6 +29,13 @@ export const workflowTimesMax = 16 * 1_024;
 /** Bodies of a session at work at the same time; more wait. */
 export const bodiesMax = 64;
 
+/** What is counted of a workflow. */
+interface Counted {
+  readonly entries: number;
+  readonly waits: readonly unknown[];
+  readonly kept: readonly unknown[];
+}
+
 /** What a text, or a value as JSON, takes. */
 export const bytesOf = (value: unknown): number =>
   value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value));
@@ -41,7 +47,7 @@ export function checkSize(what: string, value: unknown): void {
 }
 
 /** `more`: steps that are at work and have no entry yet. @throws VodaError when one more is too many */
-export function checkSteps(id: string, { entries, waits }: Row, more = 0): void {
+export function checkSteps(id: string, { entries, waits }: Counted, more = 0): void {
   const steps = entries + waits.length + more;
   if (steps >= workflowStepsMax)
     throw tooLarge(`workflow ${shown(id)} has ${steps} steps, with workflowStepsMax ${workflowStepsMax}`);
@@ -56,7 +62,7 @@ export function checkRow(id: string, bytes: number): void {
 }
 
 /** @throws VodaError */
-export function checkKept(id: string, { kept }: Row): void {
+export function checkKept(id: string, { kept }: Counted): void {
   if (kept.length >= signalsKeptMax)
     throw workflowsFull(
       `workflow ${shown(id)} has not waited for ${kept.length} signals, with signalsKeptMax ${signalsKeptMax}`,

@@ -7,18 +7,18 @@ import { keptResult } from "./workflow-result.ts";
 import { type Entry, undone } from "./workflow-rows.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
 import type { Undos } from "./workflow-undo.ts";
-import type { Work } from "./workflow-work.ts";
+import type { BodyWork } from "./workflow-work.ts";
 
 /** A body that does not end by itself when it is being undone is not waited for any longer. */
 const undoPatienceMs = 10_000;
 
 /** Of one run of a body. */
-export interface EndingParts {
+export interface WorkflowEndingParts {
   readonly id: string;
   /** As its row had it when the body began. */
   readonly undoing: Undoing | undefined;
   readonly line: TurnLine;
-  readonly work: Work;
+  readonly work: BodyWork;
   readonly undos: Undos;
   /** All of the journal was handed out. */
   readonly isReplayed: () => boolean;
@@ -46,8 +46,8 @@ export const freshOf = (isUndoing: boolean, isStopped: boolean): Fresh =>
   isStopped ? "stop" : isUndoing ? "wait" : "go";
 
 /** The one that decides: a body has one end, whichever comes first. */
-export class Ending {
-  readonly #parts: EndingParts;
+export class WorkflowEnding {
+  readonly #parts: WorkflowEndingParts;
   /** It is to come to that end, once all is undone. */
   #undoing: Undoing | undefined;
   /** The body is to come to its end. */
@@ -58,7 +58,7 @@ export class Ending {
   /** Nothing but what is undone, and the end, is written any more. */
   #isEnding = false;
 
-  constructor(parts: EndingParts) {
+  constructor(parts: WorkflowEndingParts) {
     this.#parts = parts;
     this.#undoing = parts.undoing;
   }
@@ -88,8 +88,8 @@ export class Ending {
   }
 
   /**
-   * The body has gone as far as it gets. One that is undone has gone as far as the journal leads: from here on all
-   * that it does is refused. Gives whether it may wait.
+   * The body has gone as far as it gets. One that is undone has gone as far as the journal leads: from here
+   * on all that it does is refused. Gives whether it may wait.
    */
   rested(): boolean {
     if (this.#undoing === undefined) return true;

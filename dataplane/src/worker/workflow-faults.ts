@@ -1,6 +1,5 @@
 // Why workflows and steps of theirs have failed, as their session keeps it: whatever was thrown, it can be
 // written. An end that the state refused would be tried again for ever, and nothing be undone meanwhile.
-import type { Code } from "voda/client";
 import { VodaError, type WorkflowError } from "voda/definition";
 import { workflowStartsMax } from "./workflow-bounds.ts";
 
@@ -16,14 +15,8 @@ export const undoFaultsNamed = 16;
 /** JSON, as the state has it. */
 export type WorkflowFault = { readonly [K in keyof WorkflowError]: WorkflowError[K] };
 
-interface Told {
-  readonly code: Code;
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** Of any words. */
-export const faultOf = ({ code, reason, message }: Told): WorkflowFault => ({
+export const faultOf = ({ code, reason, message }: WorkflowError): WorkflowFault => ({
   code,
   reason: reason.slice(0, reasonCharsMax).toWellFormed(),
   message: cut(message, faultCharsMax),
@@ -46,8 +39,8 @@ export const cannotUndo = (step: string): string =>
   `step ${JSON.stringify(step)} was not undone: this revision does not know how`;
 
 /**
- * The end of what was undone, with what could not be: the first of that by name. `logName`: where all of it is
- * found.
+ * The end of what was undone, with what could not be: the first of that by name. `logName`: where all of it
+ * is found.
  */
 export function endOf({ phase, error }: Undoing, failures: readonly string[], logName: string): Undoing {
   const more = failures.length - undoFaultsNamed;

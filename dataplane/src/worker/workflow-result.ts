@@ -16,7 +16,9 @@ export function keptResult(what: string, value: unknown): Json | undefined {
   return result;
 }
 
-/** Of a step that was done outside, with the value for its workflow. @throws VodaError, or BrokenSchemaError */
+/**
+ * Of a step that was done outside, with the value for its workflow. @throws VodaError, or BrokenSchemaError
+ */
 export async function stepResult(request: RunRequest, given: unknown) {
   const { bytes, value } = await keptOf(request, given);
   const result = resultOf(bytes) as Json | undefined;

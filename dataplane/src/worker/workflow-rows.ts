@@ -36,7 +36,9 @@ export type Row = {
   readonly signalled: number;
   /** Beginnings after a thread or a node has ended, since the last entry. */
   readonly starts: number;
-  /** All beginnings but the first: each of them writes a record, by which the next end is not an orderly one. */
+  /**
+   * All beginnings but the first: each of them writes a record, by which the next end is not an orderly one.
+   */
   readonly openings?: number;
   /** Pieces of what the clock showed, in its journal. */
   readonly clocks?: number;
@@ -192,7 +194,10 @@ const bytesAt = (key: string, value: unknown): number =>
   Buffer.byteLength(key) + bytesOf(value) + aroundBytes;
 
 /** Without its input, which is counted once: it may be large, and rows are written often. */
-const shortBytes = (id: string, { input: _, ...row }: Row): number => bytesAt(id, row);
+function shortBytes(id: string, whole: Row): number {
+  const { input: _, ...row } = whole;
+  return bytesAt(id, row);
+}
 /** What the row itself takes. */
 export const rowBytes = (id: string, row: Row): number => shortBytes(id, row) + bytesOf(row.input);
 const weightOf = (id: string, row: Row): number => row.bytes + shortBytes(id, row);

@@ -20,15 +20,15 @@ import { currentStep, enterOrigin, inStep, type Origin } from "./origin.ts";
 import { notInStep } from "./steps.ts";
 import type { Book, Loaded } from "./workflow-book.ts";
 import { workflowTimesMax } from "./workflow-bounds.ts";
-import { Ending, tooManyTimes } from "./workflow-ending.ts";
+import { tooManyTimes, WorkflowEnding } from "./workflow-ending.ts";
 import { errorOf, faultOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
 import { keptResult, stepResult } from "./workflow-result.ts";
 import { type Entry, own, type Row, undone } from "./workflow-rows.ts";
 import { OwnTurnLost, type OwnTurns, type TurnContext, TurnLine } from "./workflow-turns.ts";
 import { Undos, undoRequest } from "./workflow-undo.ts";
-import { type WaitFor, Waits } from "./workflow-waits.ts";
-import { Work } from "./workflow-work.ts";
+import { type WaitFor, WorkflowWaits } from "./workflow-waits.ts";
+import { BodyWork } from "./workflow-work.ts";
 import type { ThreadWorld } from "./world.ts";
 
 /** What a run is given. */
@@ -71,10 +71,10 @@ export class WorkflowRun {
   readonly #journal: Journal;
   readonly #draws: TurnDraws;
   readonly #line: TurnLine;
-  readonly #work: Work;
-  readonly #waits: Waits;
+  readonly #work: BodyWork;
+  readonly #waits: WorkflowWaits;
   readonly #undos: Undos;
-  readonly #ending: Ending;
+  readonly #ending: WorkflowEnding;
   /** Steps that the body has come to: none comes twice. */
   readonly #names = new Set<string>();
   /** Nothing that the body does counts any more. */
@@ -98,9 +98,9 @@ export class WorkflowRun {
     const isInStep = (): boolean => currentStep(origin.call) !== undefined;
     this.#draws = new TurnDraws(drawn, world, isInStep, workflowTimesMax);
     this.#line = new TurnLine({ turns, dropped, id, draws: this.#draws });
-    this.#work = new Work(() => this.#waits.settleSoon());
+    this.#work = new BodyWork(() => this.#waits.settleSoon());
     const ofRun = { id, line: this.#line, work: this.#work, after };
-    this.#waits = new Waits({
+    this.#waits = new WorkflowWaits({
       ...ofRun,
       handedOut: (step) => this.#journal.of(step),
       isEnding: () => this.#ending.isEnding,
@@ -108,7 +108,7 @@ export class WorkflowRun {
       rested: parts.rested,
       lost: () => this.#over(false),
     });
-    this.#ending = new Ending({
+    this.#ending = new WorkflowEnding({
       ...ofRun,
       undoing: row.undoing,
       undos: this.#undos,
@@ -214,8 +214,8 @@ export class WorkflowRun {
   }
 
   /**
-   * One step, refused when its name comes twice. A body that was parked goes on with it: what it awaited beside
-   * steps nobody has seen.
+   * One step, refused when its name comes twice. A body that was parked goes on with it: what it awaited
+   * beside steps nobody has seen.
    */
   #step<R>(step: string, act: () => Promise<R>): Promise<R> {
     const name = step.slice(1);
@@ -231,8 +231,8 @@ export class WorkflowRun {
   }
 
   /**
-   * A failure for good is in the journal as results are: the body may go another way from it, and goes that way
-   * again when it is run again, whatever the world outside says by then.
+   * A failure for good is in the journal as results are: the body may go another way from it, and goes that
+   * way again when it is run again, whatever the world outside says by then.
    */
   async #settled<R>(step: string, act: () => Promise<R>): Promise<R> {
     try {
@@ -280,8 +280,8 @@ export class WorkflowRun {
   }
 
   /**
-   * At least once, under one key, and not again once its result is kept. What was done outside is undone later,
-   * whether its workflow has had its result or not.
+   * At least once, under one key, and not again once its result is kept. What was done outside is undone
+   * later, whether its workflow has had its result or not.
    */
   async #run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown> {
     const { name } = request;
@@ -328,7 +328,7 @@ export class WorkflowRun {
       after: world.after,
       onRetry: (error, attempt, delayMs) =>
         log.warn(
-          retryWords(request, attempt, delayMs, error, step.startsWith(undone) ? "the undo of step" : "step"),
+          `${step.startsWith(undone) ? "undo of " : ""}${retryWords(request, attempt, delayMs, error)}`,
         ),
     });
   }

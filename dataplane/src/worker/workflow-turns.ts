@@ -51,8 +51,8 @@ export class TurnLine implements OwnTurns {
   }
 
   /**
-   * With what the clock showed before: a body that runs again sees the same as far as anything is kept. What a
-   * turn that fails would have written goes with the next one.
+   * With what the clock showed before: a body that runs again sees the same as far as anything is kept. What
+   * a turn that fails would have written goes with the next one.
    */
   async note<R>(act: (book: Book, ctx: TurnContext) => R): Promise<R> {
     let count = 0;

@@ -3,7 +3,7 @@ import type { Json } from "voda/definition";
 import { type Entry, waited } from "./workflow-rows.ts";
 import type { WaitDue } from "./workflow-table.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
-import type { Work } from "./workflow-work.ts";
+import type { BodyWork } from "./workflow-work.ts";
 
 /** A signal, a time, or whichever comes first. */
 export interface WaitFor {
@@ -19,10 +19,10 @@ interface Waiting extends WaitFor {
 }
 
 /** Of one run of a body. */
-export interface WaitsParts {
+export interface WorkflowWaitsParts {
   readonly id: string;
   readonly line: TurnLine;
-  readonly work: Work;
+  readonly work: BodyWork;
   /** The entry of a step is the next that the body has. */
   readonly handedOut: (step: string) => Promise<unknown>;
   readonly after: (ms: number, act: () => void) => () => void;
@@ -49,15 +49,15 @@ export function restOf(waiting: Iterable<Pick<Waiting, "isNoted">>, isIdle: bool
 }
 
 /** By the names of the steps that wait. */
-export class Waits {
-  readonly #parts: WaitsParts;
+export class WorkflowWaits {
+  readonly #parts: WorkflowWaitsParts;
   readonly #waiting = new Map<string, Waiting>();
   /** How often the body has waited for each signal: one wait is told from the next by it. */
   readonly #counts = new Map<string, number>();
   #isSettling = false;
   #isParked = false;
 
-  constructor(parts: WaitsParts) {
+  constructor(parts: WorkflowWaitsParts) {
     this.#parts = parts;
   }
 

@@ -2,7 +2,7 @@
 // step, until it awaits another one.
 
 /** Counts what is at work. */
-export class Work {
+export class BodyWork {
   #count = 0;
   readonly #onEnd: (() => void)[] = [];
   readonly #rested: () => void;

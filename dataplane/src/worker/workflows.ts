@@ -169,7 +169,8 @@ export class Workflows<T extends object> {
 
   /**
    * Its journal; `undefined` when there is nothing to run. A beginning after another memory had it is written
-   * before the body runs: what ends this thread, or its node, is found in the row by who has the session next.
+   * before the body runs: what ends this thread, or its node, is found in the row by who has the session
+   * next.
    */
   async #load(id: string, isRerun: boolean): Promise<Loaded | undefined> {
     const own = this.#own;

@@ -22,7 +22,7 @@ const canaries: Readonly<Record<string, Canary>> = {
     patches: [
       worker(
         "workflow-run",
-        "return { result, place: book.append(this.id, this.#entryOf(step, result, isUndone)) };",
+        "return { result, place: book.append(this.id, entry) };",
         "return { result, place: 0 };",
       ),
     ],
@@ -48,18 +48,14 @@ const canaries: Readonly<Record<string, Canary>> = {
   },
   /** While a body is wanted, somebody looks. */
   tickWhileRunning: {
-    patches: [worker("workflow-book", "if (before === 0 && running > 0)", "if (false)")],
+    patches: [worker("workflow-table", "if (before === 0 && running > 0)", "if (false)")],
     fate: "done",
     finds: /'running'/,
   },
   /** What waits for a time has a timer. */
   timerForWait: {
     patches: [
-      worker(
-        "workflow-book",
-        "if (due !== undefined) this.#parts.timer",
-        "if (due === null) this.#parts.timer",
-      ),
+      worker("workflow-book", "if (due !== undefined) this.#table.arm", "if (due === null) this.#table.arm"),
     ],
     fate: "done",
     finds: /'waiting'/,
@@ -100,9 +96,9 @@ const canaries: Readonly<Record<string, Canary>> = {
   undoneByJournal: {
     patches: [
       worker(
-        "workflow-run",
-        "if (this.#undoing !== undefined && !signal.aborted) {",
-        "if (this.#undoing !== undefined && !signal.aborted) this.#stop(this.#undoing);\n    if (signal === undefined) {",
+        "workflow-ending",
+        "const fresh = freshOf(",
+        "if (this.#undoing !== undefined && !this.stopped.aborted) this.#stop(this.#undoing);\n    const fresh = freshOf(",
       ),
     ],
     fate: "failed",

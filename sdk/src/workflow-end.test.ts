@@ -1,10 +1,12 @@
 // How workflows end whose values or words the journal does not take.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { jsonDepthMax } from "@voda/proto/fields";
 import { rejection } from "../test/shop.ts";
 import type { WorkflowRun } from "./client.ts";
 import { agent, VodaError } from "./index.ts";
 import { testMesh } from "./testing.ts";
+import { keptDepthMax, keptJson } from "./workflow-json.ts";
 
 const half = "🦆".slice(0, 1);
 const nested = (depth: number): unknown => (depth === 0 ? [] : [nested(depth - 1)]);
@@ -245,4 +247,15 @@ test("what JSON or the journal does not have is refused of an input, a signal an
     JSON.stringify((await run.status()).result),
     /^"wf\.tx\(\\"give\\"\): its result\.b has half a character/,
   );
+});
+
+test("what the state takes is kept, with what stands around it, to the last level", async () => {
+  assert.equal(keptDepthMax, jsonDepthMax - 1);
+  const deepest = nested(keptDepthMax - 1);
+  const job = agent("job", {}).workflows({ work: async (_wf, input: unknown) => input as null });
+  await using mesh = await testMesh({ agents: [job] });
+  const run = await mesh.client.job("j").$workflows.work.start(deepest);
+  await mesh.settle();
+  assert.deepEqual((await run.status()).result, deepest);
+  assert.throws(() => keptJson("it", nested(keptDepthMax)), { reason: "bad_request" });
 });

@@ -1,10 +1,10 @@
 // Values as workflows keep them, in a field of their session's state.
-import { jsonDepthMax, shownPath } from "@voda/proto/fields";
+import { shownPath } from "@voda/proto/fields";
 import { type Json, sentProblem } from "./json.ts";
 import { badRequest } from "./session.ts";
 
 /** Deeper values are refused: the state takes `jsonDepthMax`, and what stands around them is one of it. */
-export const keptDepthMax = jsonDepthMax - 1;
+export const keptDepthMax = 63;
 
 /**
  * As it is kept, looked at before anything of it is written: what the state refuses later, it refuses for

@@ -17,7 +17,7 @@ export const workflowBytesMax = 8 * 1024 * 1024;
  * Bytes of what stands in one row. It is written again with each step, beside the largest result: both fit
  * into a turn.
  */
-export const rowBytesMax = 3 * stepBytesMax;
+export const rowBytesMax = 384 * 1024;
 /** Signals of one workflow that it has not waited for yet. */
 export const signalsKeptMax = 100;
 /** Ends of a thread or a node with a body of it at work, without a step between them, as for a message. */

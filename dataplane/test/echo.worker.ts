@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { RingReader } from "../src/ring/reader.ts";
 import { RingWriter } from "../src/ring/writer.ts";
+import { writeRecord } from "./write-record.ts";
 
 interface Rings {
   readonly here: SharedArrayBuffer;
@@ -17,7 +18,7 @@ const writer = new RingWriter(back, backBell);
 
 function flush(): void {
   for (let next = held[0]; next !== undefined; next = held[0]) {
-    if (!writer.write(next)) return writer.onSpace(next.length, flush);
+    if (!writeRecord(writer, next)) return writer.onSpace(next.length, flush);
     held.shift();
   }
 }
@@ -25,7 +26,7 @@ function flush(): void {
 const reader = new RingReader(here, hereBell, {
   onRecord({ bytes }, at, length) {
     const record = bytes.subarray(at, at + length);
-    if (held.length > 0 || !writer.write(record)) {
+    if (held.length > 0 || !writeRecord(writer, record)) {
       held.push(new Uint8Array(record));
       if (held.length === 1) writer.onSpace(length, flush);
     }

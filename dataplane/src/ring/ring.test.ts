@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { busFrameBytesMax } from "@voda/proto/wire";
 import { type Prng, prng } from "@voda/stdx";
+import { writeRecord } from "../../test/write-record.ts";
 import { RingReader } from "./reader.ts";
 import {
   createRing,
@@ -75,7 +76,7 @@ test("records come out in order when head and tail pass 2^31 and 2^32", soon, as
     let next = 0;
     const send = (): void => {
       for (; next < 200; next += 1)
-        if (!ring.writer.write(new Uint8Array(1 + (next % 90)).fill(next)))
+        if (!writeRecord(ring.writer, new Uint8Array(1 + (next % 90)).fill(next)))
           return ring.writer.onSpace(91, send);
     };
     send();
@@ -89,19 +90,19 @@ test("a full ring says false, and tells its writer when the record fits", soon, 
   const seen: Uint8Array[] = [];
   const ring = pair(1024, (record) => seen.push(record));
   const record = new Uint8Array(200).fill(7);
-  for (let i = 0; i < 5; i += 1) assert.equal(ring.writer.write(record), i < 4);
+  for (let i = 0; i < 5; i += 1) assert.equal(writeRecord(ring.writer, record), i < 4);
   const told = Promise.withResolvers<void>();
   ring.writer.onSpace(200, told.resolve);
   const reader = ring.open();
   await told.promise;
-  assert.equal(ring.writer.write(record), true);
+  assert.equal(writeRecord(ring.writer, record), true);
   ring.close(reader);
 });
 
 test("a ring is filled to its last byte", soon, async () => {
   let read = 0;
   const ring = pair(1024, () => (read += 1));
-  for (let i = 0; i < 5; i += 1) assert.equal(ring.writer.write(new Uint8Array(248)), i < 4);
+  for (let i = 0; i < 5; i += 1) assert.equal(writeRecord(ring.writer, new Uint8Array(248)), i < 4);
   const reader = ring.open();
   reader.takeRest();
   assert.equal(read, 4);
@@ -112,10 +113,10 @@ test("room is used to its last byte as soon as it is read", soon, async () => {
   const ring = pair(1024, () => undefined);
   const reader = ring.open();
   const half = new Uint8Array(504);
-  assert.equal(ring.writer.write(half), true);
+  assert.equal(writeRecord(ring.writer, half), true);
   reader.takeRest();
   assert.deepEqual(
-    [half, half, half].map((record) => ring.writer.write(record)),
+    [half, half, half].map((record) => writeRecord(ring.writer, record)),
     [true, true, false],
   );
   ring.close(reader);
@@ -128,7 +129,7 @@ test("a reader that its listener closes reads no further record", () => {
     reader.close();
   });
   const reader = ring.open();
-  for (const value of [1, 2]) ring.writer.write(Uint8Array.of(value));
+  for (const value of [1, 2]) writeRecord(ring.writer, Uint8Array.of(value));
   reader.takeRest();
   assert.deepEqual(seen, [1]);
   ring.close(reader);
@@ -138,7 +139,7 @@ test("a writer that is closed shows nothing more, and tells nobody of room", soo
   const ring = pair(1024, () => undefined);
   ring.writer.onSpace(8, () => assert.fail("told after the end"));
   ring.writer.close();
-  ring.writer.write(new Uint8Array(8));
+  writeRecord(ring.writer, new Uint8Array(8));
   ring.writer.publish();
   await new Promise(setImmediate);
   assert.equal(Atomics.load(ring.control, headIndex), 0);
@@ -154,7 +155,7 @@ test("a record of recordBytesMax passes an empty ring at any position, no larger
   let sent = 0;
   const send = (): void => {
     const length = sent % 2 === 0 ? 504 : 24;
-    if (!ring.writer.write(new Uint8Array(length))) return ring.writer.onSpace(length, send);
+    if (!writeRecord(ring.writer, new Uint8Array(length))) return ring.writer.onSpace(length, send);
     sent += 1;
     if (sent < 50) send();
   };
@@ -179,7 +180,7 @@ test("a reservation may be committed shorter, and not longer", soon, async () =>
 
 test("a record is not seen before publish", () => {
   const ring = pair(1024, () => undefined);
-  ring.writer.write(new Uint8Array(8));
+  writeRecord(ring.writer, new Uint8Array(8));
   assert.equal(Atomics.load(ring.control, headIndex), 0);
   ring.writer.publish();
   assert.equal(Atomics.load(ring.control, headIndex), 16);
@@ -198,7 +199,7 @@ test("a reader refuses what a broken writer leaves, and touches nothing outside 
   ];
   for (const [which, damage] of breaks.entries()) {
     const ring = pair(1024, () => assert.fail(`break ${which} was read`));
-    ring.writer.write(new Uint8Array(20));
+    writeRecord(ring.writer, new Uint8Array(20));
     ring.writer.publish();
     damage(new Int32Array(ring.shared, 256), ring.control);
     const reader = ring.open();
@@ -240,8 +241,8 @@ test("what a listener throws is its own, and the next record comes", () => {
     },
     onBroken: assert.fail,
   });
-  writer.write(Uint8Array.of(1));
-  writer.write(Uint8Array.of(2));
+  writeRecord(writer, Uint8Array.of(1));
+  writeRecord(writer, Uint8Array.of(2));
   writer.publish();
   assert.throws(() => bell.emit("message"), TypeError);
   bell.emit("message");
@@ -253,7 +254,7 @@ test("what a listener throws is its own, and the next record comes", () => {
 test("a reader refuses a record that goes past the end of the ring", soon, async () => {
   const start = 1008;
   const ring = pair(1024, () => assert.fail("it was read"), start);
-  ring.writer.write(new Uint8Array(8));
+  writeRecord(ring.writer, new Uint8Array(8));
   ring.writer.publish();
   new Int32Array(ring.shared, 256)[start / 4] = 100;
   Atomics.store(ring.control, headIndex, start + 200);
@@ -268,9 +269,9 @@ test("a writer refuses the tail of a broken reader", () => {
   const withinRecord = 4;
   for (const tail of [ahead, tooFarBehind, withinRecord]) {
     const ring = pair(1024, () => undefined);
-    for (let i = 0; i < 10; i += 1) assert.equal(ring.writer.write(new Uint8Array(100)), i < 9);
+    for (let i = 0; i < 10; i += 1) assert.equal(writeRecord(ring.writer, new Uint8Array(100)), i < 9);
     ring.control[tailIndex] = tail;
-    assert.throws(() => ring.writer.write(new Uint8Array(100)), /does not fit/, `tail ${tail}`);
+    assert.throws(() => writeRecord(ring.writer, new Uint8Array(100)), /does not fit/, `tail ${tail}`);
     ring.close();
   }
 });
@@ -288,13 +289,13 @@ test("what is committed and not shown is read on demand, once, and the ring goes
       start,
     );
     const reader = ring.open();
-    ring.writer.write(Uint8Array.of(1));
-    ring.writer.write(Uint8Array.of(2));
+    writeRecord(ring.writer, Uint8Array.of(1));
+    writeRecord(ring.writer, Uint8Array.of(2));
     assert.deepEqual(seen, []);
     reader.takeRest();
     reader.takeRest();
     assert.deepEqual(seen, [1, 2]);
-    ring.writer.write(Uint8Array.of(3));
+    writeRecord(ring.writer, Uint8Array.of(3));
     await third.promise;
     assert.deepEqual(seen, [1, 2, 3]);
     ring.close(reader);
@@ -309,7 +310,8 @@ test("a reader lets others run after drainRecordsMax records, or drainBytesMax b
     let read = 0;
     const turns: number[] = [];
     const ring = pair(2 ** 22, () => (read += 1));
-    for (let i = 0; i < 3 * each; i += 1) assert.equal(ring.writer.write(new Uint8Array(length)), true);
+    for (let i = 0; i < 3 * each; i += 1)
+      assert.equal(writeRecord(ring.writer, new Uint8Array(length)), true);
     ring.writer.publish();
     const reader = ring.open();
     for (let before = 0; before < 3 * each; before = read) {
@@ -411,7 +413,7 @@ test("a reader that is about to sleep is woken by a record that comes at that mo
       // the second record comes while the first one wakes the reader
       const until = performance.now() + chance.next() * spread;
       while (performance.now() < until);
-      peer.writer.write(new Uint8Array(8));
+      writeRecord(peer.writer, new Uint8Array(8));
       peer.writer.publish();
     }
     await arrived.promise;

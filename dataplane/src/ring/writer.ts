@@ -82,15 +82,6 @@ export class RingWriter {
     this.#scheduled ??= setImmediate(() => this.publish());
   }
 
-  /** Copies a record in; `false` when the ring is full. */
-  write(bytes: Uint8Array): boolean {
-    const at = this.reserve(bytes.length);
-    if (at === false) return false;
-    this.memory.bytes.set(bytes, at);
-    this.commit(at, bytes.length);
-    return true;
-  }
-
   /** Shows the committed records to the reader now, and wakes it if it sleeps. */
   publish(): void {
     clearImmediate(this.#scheduled);

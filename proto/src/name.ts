@@ -14,6 +14,12 @@ export interface SessionName {
   readonly key: string;
 }
 
+/** Both, once the token is made. */
+export interface NamedSession {
+  readonly token: SessionToken;
+  readonly name: SessionName;
+}
+
 /** Of calls and agents that name none. */
 export const defaultNamespace = "default";
 /** Bytes of UTF-8 in the key of a session. */

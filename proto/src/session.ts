@@ -8,6 +8,7 @@ export {
   isSessionToken,
   keyBytesMax,
   keyProblem,
+  type NamedSession,
   type SessionName,
   type SessionToken,
   sessionNameProblem,

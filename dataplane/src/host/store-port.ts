@@ -1,12 +1,12 @@
 // The stored half of sessions, as the reactor wants it: each request is answered or fails.
 
 import { encodeDeadLetter } from "@voda/proto/dead-letter";
-import type { SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionToken } from "@voda/proto/session";
 import { deadSubject, laneSubjects } from "@voda/proto/wire";
 import type { Logger } from "pino";
 import type { AppendOutcome, AppendRequest, Appends } from "../commit/index.ts";
 import { tombstoneMs } from "../lane/index.ts";
-import type { Burial, LastSeen, Resolver, Session, StorePort } from "../reactor/index.ts";
+import type { Burial, LastSeen, Resolver, StorePort } from "../reactor/index.ts";
 import { recent } from "../recent.ts";
 import type { AsleepTrims, Bells, Marks, Names, Store } from "../store/index.ts";
 
@@ -32,11 +32,11 @@ export function createStorePort(parts: StoreParts): StorePort {
   const { commit, store, marks, asleep, names: nameRecords, log } = parts;
   const [reply, unwatched] = [replying(log), watching(log)];
   const subjectsOf = recent(subjectsMax, (token: SessionToken) => laneSubjects(token));
-  const lastFromAny = async ({ token }: Session): Promise<LastSeen> => {
+  const lastFromAny = async ({ token }: NamedSession): Promise<LastSeen> => {
     const [record, mark] = await Promise.all([store.last(token), marks.read(token)]);
     return { record, mark };
   };
-  const lastFromLeader = async ({ token }: Session): Promise<LastSeen> => {
+  const lastFromLeader = async ({ token }: NamedSession): Promise<LastSeen> => {
     const mark = await marks.read(token);
     return { record: await store.lastFromLeader(token), mark };
   };
@@ -95,8 +95,8 @@ export function createStorePort(parts: StoreParts): StorePort {
   };
 }
 
-type Reply = <T>(session: Session, what: string, answer: Promise<T>, told: Resolver<T>) => void;
-type Unwatched = (session: Session, work: Promise<unknown>, left: string) => void;
+type Reply = <T>(session: NamedSession, what: string, answer: Promise<T>, told: Resolver<T>) => void;
+type Unwatched = (session: NamedSession, work: Promise<unknown>, left: string) => void;
 
 /** Each request ends, one way or the other. */
 const replying =
@@ -140,7 +140,7 @@ function besideLanes({ commit, bells, log }: StoreParts): Pick<StorePort, "ring"
   };
 }
 
-function requestOf(session: Session, { source, letter, failure, attempts }: Burial): AppendRequest {
+function requestOf(session: NamedSession, { source, letter, failure, attempts }: Burial): AppendRequest {
   const { n, agent, key, method, body, atMs: sentAtMs } = letter;
   const { code, reason, message } = failure;
   const subject = deadSubject(session.token, source.toHex(), n);

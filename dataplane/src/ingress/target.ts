@@ -1,5 +1,5 @@
 // Who is called: the session and the handler that a path and its headers name.
-import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
+import { type NamedSession, type SessionToken, sessionToken } from "@voda/proto/session";
 import {
   type PathProblem,
   type PlainPath,
@@ -30,11 +30,6 @@ export interface Route {
 export interface Routes {
   plain(namespace: string, agent: string, method: string): Route | Failed;
   rpc(service: string, rpc: string, namespace: string, agentHeader: string | undefined): Route | Failed;
-}
-
-interface Session {
-  readonly name: SessionName;
-  readonly token: SessionToken;
 }
 
 /** What follows from a plain path alone. */
@@ -70,7 +65,7 @@ export function routeOf(path: PlainReading | TypedPath, routes: Routes): Route {
 }
 
 /** @throws Refusal */
-export function sessionOf(path: PlainReading | TypedPath, route: Route): Session {
+export function sessionOf(path: PlainReading | TypedPath, route: Route): NamedSession {
   if (path.type === "plain") return path;
   const { namespace, key, service } = path;
   if (key === undefined) {

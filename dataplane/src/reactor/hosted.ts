@@ -1,11 +1,11 @@
 // One session on this node: its lane, and what the host keeps beside it.
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
+import type { NamedSession } from "@voda/proto/session";
 import type { Lane, LaneTimer } from "../lane/index.ts";
-import type { Session } from "./ports.ts";
 
 /** Lives as long as its lane has something in memory or somebody waits. */
-export interface Hosted extends Session {
+export interface Hosted extends NamedSession {
   /** As it was when the session was opened last. */
   agent: Agent;
   /** What the grant of a call that waits for it, or has opened it, gives of the node's GPUs. */

@@ -10,7 +10,6 @@ export type {
   Owned,
   Ports,
   Resolver,
-  Session,
   StorePort,
   TimerPort,
   WorkerEvent,

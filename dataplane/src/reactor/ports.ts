@@ -4,7 +4,7 @@
 import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Mark, Traces } from "@voda/proto/mark";
-import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionName } from "@voda/proto/session";
 import type { PageName, PageReference } from "@voda/proto/wire";
 import type {
   AbandonReason,
@@ -20,12 +20,6 @@ import type {
   TakeBack,
 } from "../call/index.ts";
 import type { ColdReason, Image, LaneEvent, Letter, StoredRecord, World } from "../lane/index.ts";
-
-/** A session as its ports see it. */
-export interface Session {
-  readonly token: SessionToken;
-  readonly name: SessionName;
-}
 
 /** Where activations run. */
 export interface WorkerPort {
@@ -58,7 +52,7 @@ export interface WorkerPort {
   isCurrent(activation: number): boolean;
 }
 
-export interface Opening extends Session {
+export interface Opening extends NamedSession {
   readonly activation: number;
   readonly epoch: number;
   readonly image: Image;
@@ -135,38 +129,38 @@ export interface AsleepTrim {
 
 export interface StorePort {
   /** Without an answer nothing is told: the lane sends the record again. */
-  append(session: Session, record: AppendedRecord, told: Appended): void;
-  last(session: Session, leader: boolean, told: Resolver<LastSeen>): void;
-  range(session: Session, range: Range, told: Resolver<readonly StoredRecord[]>): void;
+  append(session: NamedSession, record: AppendedRecord, told: Appended): void;
+  last(session: NamedSession, leader: boolean, told: Resolver<LastSeen>): void;
+  range(session: NamedSession, range: Range, told: Resolver<readonly StoredRecord[]>): void;
   /** Those of them that lie there, ascending. */
-  recordsAt(session: Session, seqs: readonly number[], told: Resolver<readonly StoredRecord[]>): void;
+  recordsAt(session: NamedSession, seqs: readonly number[], told: Resolver<readonly StoredRecord[]>): void;
   /** From the leader: whether there is a name record, and then whether there is any record. */
-  traces(session: Session, told: Resolver<Traces>): void;
+  traces(session: NamedSession, told: Resolver<Traces>): void;
   readPages(
-    session: Session,
+    session: NamedSession,
     names: readonly PageReference[],
     told: Resolver<readonly (Uint8Array | undefined)[]>,
   ): void;
   writePages(
-    session: Session,
+    session: NamedSession,
     pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
     told: Resolver<void>,
   ): void;
   /** Not awaited: it is kept in memory, where `last` finds it too, until it is stored. */
-  mark(session: Session, mark: Mark, isUrgent: boolean): void;
+  mark(session: NamedSession, mark: Mark, isUrgent: boolean): void;
   /** Not awaited: what stays is found by the next fold. */
-  trim(session: Session, below: number): void;
+  trim(session: NamedSession, below: number): void;
   /** Later, if the session still sleeps then: whoever wakes it trims it otherwise. */
-  trimAsleep(session: Session, trim: AsleepTrim): void;
-  deletePages(session: Session, names: readonly PageName[]): void;
+  trimAsleep(session: NamedSession, trim: AsleepTrim): void;
+  deletePages(session: NamedSession, names: readonly PageName[]): void;
   /** Told is where it lies. */
-  ring(session: Session, bell: RungBell, told: Rung): void;
+  ring(session: NamedSession, bell: RungBell, told: Rung): void;
   /** Not awaited: what stays costs a wake. Up to that sequence. */
-  unring(session: Session, seq: number): void;
+  unring(session: NamedSession, seq: number): void;
   /** Kept until a person decides. Told is its id; `undefined` when it was kept before. */
-  bury(session: Session, dead: Burial, told: Resolver<number | undefined>): void;
+  bury(session: NamedSession, dead: Burial, told: Resolver<number | undefined>): void;
   /** Not awaited: tried again until it is there. `isBorn`: one that is there is of an earlier life. */
-  writeName(session: Session, isBorn: boolean): void;
+  writeName(session: NamedSession, isBorn: boolean): void;
 }
 
 /** A letter that nobody takes. */
@@ -216,10 +210,10 @@ export interface MeshPort {
   /** Passes the call on to that life of a node. Nothing is told once it is taken back. */
   forward(incarnation: string, call: Call, told: PassedOn): TakeBack;
   /** The session is in memory here and its claim is durable. */
-  owned(session: Session & Owned): void;
+  owned(session: NamedSession & Owned): void;
   /** It is not, or not any more. */
-  released(session: Session, why: ColdReason | "refused"): void;
-  report(session: Session, incident: string, message: string): void;
+  released(session: NamedSession, why: ColdReason | "refused"): void;
+  report(session: NamedSession, incident: string, message: string): void;
 }
 
 export interface Owned {

@@ -1,6 +1,6 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
-import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionName, SessionToken } from "@voda/proto/session";
 import {
   type Answer,
   type AsideMessage,
@@ -26,7 +26,7 @@ import { closing, createCalls, type LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import { callOf, letterRefusal } from "./letters.ts";
 import { type Performing, type Posted, performAll } from "./perform.ts";
-import type { HostWorld, Owned, Ports, Session, TimerPort, WorkerEvent } from "./ports.ts";
+import type { HostWorld, Owned, Ports, TimerPort, WorkerEvent } from "./ports.ts";
 import { Waits } from "./waits.ts";
 
 /** A reader that had begun in so many threads when they ended is not run again: it may be what ends them. */
@@ -93,7 +93,7 @@ export class Reactor {
   }
 
   /** Sessions in memory with a durable claim. */
-  get owned(): ReadonlySet<Session & Owned> {
+  get owned(): ReadonlySet<NamedSession & Owned> {
     return this.#performing.owned;
   }
 

@@ -1,7 +1,7 @@
 // High-water marks of the sessions of this node: what was acknowledged is noted at once, and stored a little
 // later, so that a session under load costs one more message per second.
 import { decodeMark, encodeMark, type Mark, mayReplace } from "@voda/proto/mark";
-import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionToken } from "@voda/proto/session";
 import { markSubject, marksStream } from "@voda/proto/wire";
 import type { Clock } from "@voda/stdx";
 import type { AppendOutcome, Commit } from "../commit/index.ts";
@@ -9,14 +9,9 @@ import { directLast, type Requests, StoreError } from "../nats/index.ts";
 
 export interface Marks extends AsyncDisposable {
   /** `isUrgent`: stored at once. */
-  note(session: Marking, mark: Mark, isUrgent: boolean): void;
+  note(session: NamedSession, mark: Mark, isUrgent: boolean): void;
   /** The highest that is known, stored or not. @throws StoreError */
   read(token: SessionToken): Promise<Mark | undefined>;
-}
-
-interface Marking {
-  readonly token: SessionToken;
-  readonly name: SessionName;
 }
 
 /** What is acknowledged is marked within this time. */
@@ -37,7 +32,7 @@ export interface MarksOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-interface Unstored extends Marking {
+interface Unstored extends NamedSession {
   mark: Mark;
   dueMs: number;
   isSent: boolean;
@@ -61,7 +56,7 @@ class StoredMarks implements Marks {
     this.#ticking = setInterval(() => this.#sendDue(), tickMs);
   }
 
-  note(session: Marking, mark: Mark, isUrgent: boolean): void {
+  note(session: NamedSession, mark: Mark, isUrgent: boolean): void {
     const known = this.#unstored.get(session.token);
     const nowMs = this.#options.clock.monotonicMs();
     if (known === undefined) {

@@ -1,6 +1,11 @@
 import { headers } from "@nats-io/transport-node";
 import type { Traces } from "@voda/proto/mark";
-import { encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
+import {
+  encodeNameRecord,
+  type NamedSession,
+  type SessionName,
+  type SessionToken,
+} from "@voda/proto/session";
 import { ensureStreams, type StreamsMade } from "@voda/proto/streams";
 import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
@@ -66,9 +71,7 @@ export interface RangeOptions {
   readonly limit?: number;
 }
 
-interface Named {
-  readonly token: SessionToken;
-  readonly name: SessionName;
+interface Named extends NamedSession {
   readonly isBorn: boolean;
 }
 

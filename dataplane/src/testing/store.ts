@@ -1,10 +1,10 @@
 // What a mesh in memory has stored: lanes with compare-and-set on their last sequence, pages, marks, bells
 // and dead letters.
 import { type Mark, mayReplace } from "@voda/proto/mark";
-import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionName, SessionToken } from "@voda/proto/session";
 import type { PageName } from "@voda/proto/wire";
 import type { StoredRecord } from "../lane/index.ts";
-import type { AppendedRecord, Burial, Session } from "../reactor/index.ts";
+import type { AppendedRecord, Burial } from "../reactor/index.ts";
 import type { RungBell } from "../reactor/ports.ts";
 
 /** A session that must be looked at, also when nobody calls it. */
@@ -19,14 +19,14 @@ export interface BuriedLetter extends Pick<Burial, "letter" | "failure" | "attem
 
 /** Everything of one session. */
 export class StoredLane {
-  readonly session: Session;
+  readonly session: NamedSession;
   readonly pages = new Map<string, Uint8Array>();
   rows: readonly StoredRecord[] = [];
   bell: StoredBell | undefined;
   #mark: Mark | undefined;
   #lastSeq = 0;
 
-  constructor(session: Session) {
+  constructor(session: NamedSession) {
     this.session = session;
   }
 
@@ -74,7 +74,7 @@ export class MemoryStore {
     return [...this.#graves.values()];
   }
 
-  of({ token, name }: Session): StoredLane {
+  of({ token, name }: NamedSession): StoredLane {
     const known = this.#lanes.get(token);
     if (known !== undefined) return known;
     const lane = new StoredLane({ token, name });
@@ -83,14 +83,17 @@ export class MemoryStore {
   }
 
   /** Returns where it lies. */
-  ring(session: Session, bell: RungBell): number {
+  ring(session: NamedSession, bell: RungBell): number {
     this.#bells += 1;
     this.of(session).bell = { ...bell, seq: this.#bells };
     return this.#bells;
   }
 
   /** Returns its id; `undefined` when it came before. */
-  bury({ token, name: from }: Session, { letter, failure, attempts, source }: Burial): number | undefined {
+  bury(
+    { token, name: from }: NamedSession,
+    { letter, failure, attempts, source }: Burial,
+  ): number | undefined {
     const subject = `${token} ${source.join()} ${letter.n}`;
     if (this.#graves.has(subject)) return undefined;
     this.#graves.set(subject, { from, letter, failure, attempts });

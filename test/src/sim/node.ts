@@ -2,10 +2,10 @@
 // network.
 import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
-import type { SessionName, SessionToken } from "@voda/proto/session";
+import type { NamedSession, SessionName, SessionToken } from "@voda/proto/session";
 import { type Answer, type Call, createNumbers, type Submit } from "../../../dataplane/src/call/index.ts";
 import { type ColdReason, type Lane, openLane } from "../../../dataplane/src/lane/index.ts";
-import { type HostWorld, Reactor, type Session } from "../../../dataplane/src/reactor/index.ts";
+import { type HostWorld, Reactor } from "../../../dataplane/src/reactor/index.ts";
 import { plainCall } from "../../../dataplane/test/call.ts";
 import { phaseOf } from "../../../dataplane/test/phase.ts";
 import { Violation } from "./checks.ts";
@@ -316,7 +316,7 @@ export class SimNode {
     });
   }
 
-  #incident({ name }: Session, kind: string, message: string): void {
+  #incident({ name }: NamedSession, kind: string, message: string): void {
     this.#say(`incident ${kind}: ${message}`);
     if (kind === "dead_letter") return;
     this.#options.clockwork.meet("loss is reported");

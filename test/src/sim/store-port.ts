@@ -1,7 +1,8 @@
 // The store as a simulated node reaches it: every request is answered or fails; appends may get lost.
 import { hash16 } from "@voda/proto/hash16";
+import type { NamedSession } from "@voda/proto/session";
 import { bytesEqual } from "@voda/stdx";
-import type { AppendedRecord, Resolver, Session, StorePort } from "../../../dataplane/src/reactor/index.ts";
+import type { AppendedRecord, Resolver, StorePort } from "../../../dataplane/src/reactor/index.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { Link } from "./link.ts";
 import { NodeMarks } from "./marks.ts";
@@ -21,10 +22,10 @@ export interface StorePortOptions {
 const replyMsMax = 700;
 
 /** `forget`: the memory of the session is dropped. */
-export type SimStorePort = StorePort & { readonly forget: (session: Session) => void };
+export type SimStorePort = StorePort & { readonly forget: (session: NamedSession) => void };
 
 export function createStorePort({ clockwork, program, link, stores, say }: StorePortOptions): SimStorePort {
-  const of = ({ name }: Session): SimStore => stores[isAsked(name) ? "asked" : "main"];
+  const of = ({ name }: NamedSession): SimStore => stores[isAsked(name) ? "asked" : "main"];
   const marksOf = marksOfStores(program, link);
   const dead = deadOf();
 
@@ -101,13 +102,13 @@ function deadOf() {
   const memoryOf = (key: string): Set<number> => memories.get(key) ?? new Set();
   return {
     forget: (key: string) => memories.delete(key),
-    noting({ name: { key } }: Session, operation: number): () => void {
+    noting({ name: { key } }: NamedSession, operation: number): () => void {
       const memory = memoryOf(key);
       memories.set(key, memory);
       return () => memory.add(operation);
     },
     /** To the writer of a record when it was sent for the first time. */
-    knownTo({ name: { key } }: Session, { bytes }: AppendedRecord): readonly number[] {
+    knownTo({ name: { key } }: NamedSession, { bytes }: AppendedRecord): readonly number[] {
       const known = first.get(bytes) ?? [...memoryOf(key)];
       first.set(bytes, known);
       return known;
@@ -136,7 +137,7 @@ function marksOfStores(program: SimProgram, link: Link): (store: SimStore) => No
 function trimming(
   clockwork: Clockwork,
   link: Link,
-  of: (session: Session) => SimStore,
+  of: (session: NamedSession) => SimStore,
 ): Pick<StorePort, "trim" | "trimAsleep" | "deletePages" | "unring"> {
   const { random } = clockwork;
   return {

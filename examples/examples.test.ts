@@ -224,7 +224,7 @@ test("an order is charged once and shipped, whatever dies, and however long its 
   await mesh.advance("1d");
   assert.equal(mesh.isAwake(order, "o-1"), false);
   await session.pack("parcel-7");
-  const run = session.$workflows.checkout.get("checkout");
+  const run = mesh.workflows(order, "o-1").checkout.get("checkout");
   await mesh.settle();
   assert.deepEqual(await run.result(), { receipt: "charge-1", parcel: "parcel-7" });
   assert.deepEqual(mesh.state(order, "o-1"), { status: "shipped", parcel: "parcel-7" });
@@ -238,21 +238,21 @@ test("an order that nobody packs, or that is cancelled, is refunded; one that th
   const late = mesh.client.order("late");
   await late.place(500);
   await mesh.advance("3d");
-  const { error } = await late.$workflows.checkout.get("checkout").status();
+  const { error } = await mesh.workflows(order, "late").checkout.get("checkout").status();
   assert.equal(error?.message, "nobody packed it within two days");
   assert.equal(await late.status(), "refunded");
 
   const regretted = mesh.client.order("regretted");
   await regretted.place(200);
   await mesh.settle();
-  await regretted.$workflows.checkout.get("checkout").cancel();
+  await mesh.workflows(order, "regretted").checkout.get("checkout").cancel();
   await mesh.settle();
   assert.equal(await regretted.status(), "refunded");
 
   const dear = mesh.client.order("dear");
   await dear.place(5_000);
   await mesh.advance("1s");
-  assert.equal((await dear.$workflows.checkout.get("checkout").status()).phase, "failed");
+  assert.equal((await mesh.workflows(order, "dear").checkout.get("checkout").status()).phase, "failed");
   assert.equal(await dear.status(), "placed");
   const paid = ["charge 500", "refund charge-1", "charge 200", "refund charge-3"];
   assert.deepEqual(bank.asked, [...paid, "charge 5000", "charge 5000", "charge 5000"]);

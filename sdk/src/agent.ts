@@ -22,14 +22,20 @@ import {
 import { beginCheck, type CheckInput, endCheck } from "./input.ts";
 import type { IfJson } from "./json.ts";
 import { nameProblem, reservedProblem, rpcNameProblem } from "./name.ts";
-import { type AgentOptions, limitsOf } from "./options.ts";
+import { type AgentOptions, limitsOf, refuseUnknown } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
 import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
-import type { WorkflowCtx, WorkflowHandlers, Workflows } from "./workflow.ts";
+import type {
+  WorkflowAccess,
+  WorkflowCtx,
+  WorkflowHandlers,
+  Workflows,
+  WorkflowsOptions,
+} from "./workflow.ts";
 import { type WorkflowBody, workflowFields } from "./workflow-host.ts";
-import { workflowMethods, workflowTurns } from "./workflow-methods.ts";
+import { workflowMethodsOf, workflowTurns } from "./workflow-methods.ts";
 
 /** What a handler may return, or promise: JSON, values and handles of the state, or nothing. */
 export type Returnable =
@@ -50,6 +56,12 @@ export interface Handlers<C> {
 type Answers<X> = {
   readonly [K in keyof X]: X[K] extends (...args: never[]) => infer R ? IfJson<Awaited<R>, unknown> : unknown;
 };
+/** The same of an input. */
+type Inputs<X> = {
+  readonly [K in keyof X]: X[K] extends (ctx: never, input: infer I) => unknown
+    ? IfJson<I, unknown>
+    : unknown;
+};
 /**
  * Makes a name that was defined before a type error that says so. After a block with an error of its own all
  * names would be taken.
@@ -62,7 +74,11 @@ type NotTaken<H, K> = string extends keyof H
   : K extends keyof H
     ? "this agent has a handler of this name already"
     : unknown;
-type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof HandlerOptions>]: "no such option" };
+type KnownOnly<O, Known = HandlerOptions> = {
+  readonly [K in Exclude<keyof O, keyof Known>]: "no such option";
+};
+/** Whether a block of workflows is the first of its agent. */
+type FirstOf<H, Yes, No> = "startWorkflow" extends keyof H ? No : Yes;
 // What a block adds to must have no properties yet.
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- see above
 type None = Record<never, never>;
@@ -82,11 +98,13 @@ export interface Agent<N extends string, S extends Schema, H extends object, W e
   handlers<X extends Handlers<Ctx<S, W>> & OnlyNew<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
   /**
    * Adds workflows: functions that may take days, whose steps are kept until they end. Started by
-   * `ctx.start` and by clients; blocks after this one know them.
+   * `ctx.start`, which blocks after this one have, and by others as `access` says.
+   * Options stand at the first block. @throws TypeError also for an unknown or malformed one
    */
-  workflows<X extends Workflows<WorkflowCtx<S, W>> & OnlyNew<W>>(
-    workflows: X & Answers<X>,
-  ): Agent<N, S, H & WorkflowHandlers, W & X>;
+  workflows<X extends Workflows<WorkflowCtx<S, W>> & OnlyNew<W>, const O extends WorkflowsOptions = None>(
+    workflows: X & Answers<X> & Inputs<X>,
+    ...options: FirstOf<H, [options?: O & KnownOnly<O, WorkflowsOptions>], []>
+  ): Agent<N, S, FirstOf<H, H & WorkflowHandlers<O>, H>, W & X>;
   /**
    * Adds one handler, as `handlers` and `readonly` do, with a schema of its input or other options of its
    * own. @throws TypeError for an unknown or malformed option, RangeError for one out of range
@@ -170,6 +188,9 @@ export function agent<const N extends string, S extends Schema = None>(
   return assemble(parts) as Agent<N, S, None>;
 }
 
+const workflowAccesses: readonly WorkflowAccess[] = ["public", "readonly", "internal"];
+const workflowsOptionNames: ReadonlySet<string> = new Set(["access"]);
+
 type Functions = Readonly<Record<string, Run>>;
 type Run = (ctx: HostContext, input: unknown) => unknown;
 
@@ -185,8 +206,8 @@ function assemble(parts: AgentParts): object {
     implements: (service: DescService, implementation: object) =>
       assemble(withService(parts, service, implementation)),
     on: (topic: unknown, run: Run) => assemble(withTopic(parts, topic, run)),
-    workflows: (functions: Readonly<Record<string, WorkflowBody>>) =>
-      assemble(withWorkflows(parts, functions)),
+    workflows: (functions: Readonly<Record<string, WorkflowBody>>, options?: WorkflowsOptions) =>
+      assemble(withWorkflows(parts, functions, options)),
   });
 }
 
@@ -257,8 +278,15 @@ function withTopic(parts: AgentParts, topic: unknown, run: Run): AgentParts {
   return withOptions(parts, subscriberOf(topic.name), { access: "internal" }, run);
 }
 
-function withWorkflows(parts: AgentParts, functions: Readonly<Record<string, WorkflowBody>>): AgentParts {
+function withWorkflows(
+  parts: AgentParts,
+  functions: Readonly<Record<string, WorkflowBody>>,
+  options: WorkflowsOptions | undefined,
+): AgentParts {
   const what = `agent ${parts.definition.name}: workflow`;
+  if (options !== undefined && hasWorkflows(parts))
+    throw new TypeError(`${what}s: options stand at the first block, for those of all`);
+  const access = accessOf(`${what}s`, options ?? {});
   if (typeof functions !== "object" || functions === null)
     throw new TypeError(`${what}s are a block: an object of functions`);
   const workflows = new Map(parts.workflows);
@@ -269,17 +297,28 @@ function withWorkflows(parts: AgentParts, functions: Readonly<Record<string, Wor
     refuseFunction(`${what} "${name}"`, run);
     workflows.set(name, run);
   }
-  const isFirst = !parts.handlers.has(workflowTurns.write);
-  return { ...(isFirst ? withWorkflowParts(parts) : parts), workflows };
+  return { ...(hasWorkflows(parts) ? parts : withWorkflowParts(parts, access)), workflows };
+}
+
+const hasWorkflows = ({ handlers }: AgentParts): boolean => handlers.has(workflowTurns.write);
+
+/** @throws TypeError */
+function accessOf(what: string, options: WorkflowsOptions): WorkflowAccess {
+  refuseUnknown(`${what}: option`, options, workflowsOptionNames);
+  const { access = "readonly" } = options;
+  if (workflowAccesses.includes(access)) return access;
+  throw new TypeError(
+    `${what}: access of ${JSON.stringify(access)} is none of ${workflowAccesses.join(", ")}`,
+  );
 }
 
 /** What every agent with workflows has beside its own. */
-function withWorkflowParts(parts: AgentParts): AgentParts {
+function withWorkflowParts(parts: AgentParts, access: WorkflowAccess): AgentParts {
   const maps = Object.values(workflowFields).map((name) => Object.freeze({ name, kind: "map" as const }));
   const fields = Object.freeze([...parts.definition.fields, ...maps]);
   return withAdditions(
     { ...parts, definition: Object.freeze({ ...parts.definition, fields }) },
-    workflowMethods.map(({ run, ...method }) => ({
+    workflowMethodsOf(parts.definition.name, access).map(({ run, ...method }) => ({
       method,
       handler: { type: "plain", mode: method.mode, run },
     })),

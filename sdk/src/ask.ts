@@ -1,12 +1,21 @@
 // Calls from agent to agent: what a handler writes, and what its host is given to do.
 import { identifierProblem } from "@voda/proto/name";
 import type { CalledAgent } from "./agent-types.ts";
-import { type Duration, durationMs } from "./duration.ts";
+import { spanOf } from "./due.ts";
+import type { Duration } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import type { Called } from "./json.ts";
 import { rpcNameProblem } from "./name.ts";
-import { refuseUnknown, turnRange } from "./options.ts";
-import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
+import { turnRange } from "./options.ts";
+import {
+  badRequest,
+  bodyOf,
+  checkKey,
+  checkOptions,
+  type Input,
+  type Output,
+  properties,
+} from "./session.ts";
 
 /** Options of the asks of one session. */
 export interface AskOptions {
@@ -68,9 +77,9 @@ type Target = Pick<AskRequest, "agent" | "key" | "timeoutMs">;
  */
 function targetOf(agent: unknown, key: string, options: AskOptions): Target | { readonly refusal: unknown } {
   try {
-    refuseUnknown("ask option", options, optionNames);
+    checkOptions("ask option", options, optionNames);
     const { timeout } = options;
-    const timeoutMs = timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange);
+    const timeoutMs = timeout === undefined ? undefined : spanOf("timeout", timeout, turnRange);
     checkKey(key);
     return { agent: agentNameOf("ctx.ask", agent), key, timeoutMs };
   } catch (refusal) {

@@ -160,10 +160,10 @@ function causeText(error: unknown): string {
   return cause instanceof Error && cause.message !== "" ? cause.message : error.message;
 }
 
-/** @throws TypeError for what is no signal */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new TypeError(`signal of type ${typeof signal} is none: take that of an AbortController`);
+/** What is wrong with it, or `undefined`. */
+export function signalProblem(signal: unknown): string | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return undefined;
+  return `signal of type ${typeof signal} is none: take that of an AbortController`;
 }
 
 /** Ends early when the signal fires, and at once when it has. */

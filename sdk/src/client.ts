@@ -1,7 +1,7 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
 import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
-import { type Call, checkSignal, type Endpoint, perform } from "./call.ts";
+import { type Call, type Endpoint, perform, signalProblem } from "./call.ts";
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
@@ -10,12 +10,12 @@ import { hintCache } from "./hint.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
 import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
-import { type WorkflowClients, workflowClients } from "./workflow-client.ts";
+import { type WorkflowClients, type WorkflowLooks, workflowClients } from "./workflow-client.ts";
 
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError } from "./error.ts";
 export { type CallInterceptor, type GeneratedCall, numberedCalls } from "./numbered.ts";
-export type { WorkflowRun } from "./workflow-client.ts";
+export type { WorkflowLook, WorkflowRun } from "./workflow-client.ts";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -68,15 +68,16 @@ export type Session<D extends AnyAgent> =
          * @throws TypeError or RangeError for a bad option
          */
         $with(options: CallOptions): Session<D>;
-      } & OfWorkflows<W>
+      } & OfWorkflows<H, W>
     : never;
 
-type OfWorkflows<W> = [keyof W] extends [never]
-  ? unknown
-  : {
-      /** The workflows of the session. */
-      readonly $workflows: WorkflowClients<W>;
-    };
+type OfWorkflows<H, W> =
+  "workflowStatus" extends Reachable<H>
+    ? {
+        /** The workflows of the session: what their `access` lets clients do. */
+        readonly $workflows: "startWorkflow" extends Reachable<H> ? WorkflowClients<W> : WorkflowLooks<W>;
+      }
+    : unknown;
 
 /** One function per agent: takes a key (1 to 256 bytes, not `.` or `..`), gives the session. */
 export type Client<C extends { readonly agents: readonly AnyAgent[] }> = {
@@ -188,7 +189,8 @@ function changed(settings: Settings, options: CallOptions): Settings {
   const { id = settings.id, signal = settings.signal } = options;
   if (id !== undefined && !idempotencyKeyText.test(id))
     throw new TypeError(`id of ${JSON.stringify(id.slice(0, 80))} is not 1 to 256 visible ASCII characters`);
-  checkSignal(signal);
+  const problem = signalProblem(signal);
+  if (problem !== undefined) throw new TypeError(problem);
   const timeoutMs =
     options.timeout === undefined ? settings.timeoutMs : durationMs("timeout", options.timeout, timeoutRange);
   return { id, timeoutMs, signal, headers: withHeaders(settings.headers, options.headers) };

@@ -1,15 +1,19 @@
 // When something is due that waits: as people say it, checked before anything is taken.
 import { timerMsMax } from "@voda/proto/wire";
-import { type Duration, durationMs } from "./duration.ts";
+import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { badRequest } from "./session.ts";
 
 /** As far from 1970 as a Date goes. */
 const dateMsMax = 8.64e15;
 
 /** Whole milliseconds from now. @throws VodaError */
-export function lengthOf(what: string, value: Duration, minMs: number): number {
+export const lengthOf = (what: string, value: Duration, minMs: number): number =>
+  spanOf(what, value, { minMs, maxMs: timerMsMax });
+
+/** Whole milliseconds. @throws VodaError */
+export function spanOf(what: string, value: Duration, range: DurationRange): number {
   try {
-    return durationMs(what, value, { minMs, maxMs: timerMsMax });
+    return durationMs(what, value, range);
   } catch (cause) {
     if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
     throw badRequest(cause.message);

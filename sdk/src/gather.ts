@@ -1,8 +1,9 @@
 // Several asks at once, of which enough must succeed.
-import { type Duration, durationMs } from "./duration.ts";
+import { spanOf } from "./due.ts";
+import type { Duration } from "./duration.ts";
 import { VodaError } from "./error.ts";
-import { refuseUnknown, turnRange } from "./options.ts";
-import { badRequest } from "./session.ts";
+import { turnRange } from "./options.ts";
+import { badRequest, checkOptions } from "./session.ts";
 import { isThenable } from "./thenable.ts";
 
 /** Options of a gathering. */
@@ -38,7 +39,7 @@ type Ended<R> = { readonly ok: true; readonly value: R } | { readonly ok: false;
 
 /**
  * For hosts: `ctx.gather` by their timers. It never rejects for what a call rejects with. @throws VodaError
- * for what is no list of calls, TypeError or RangeError for a bad option
+ * for what is no list of calls, and for a bad option
  */
 export const gatherFunction =
   (after: After): GatherFunction =>
@@ -51,11 +52,13 @@ async function gather<P extends Promise<unknown>>(
   options: GatherOptions,
 ): Promise<Gathered<Awaited<P>>> {
   hear(calls);
-  refuseUnknown("gather option", options, optionNames);
+  checkOptions("ctx.gather: option", options, optionNames);
   refuseOthers(calls);
   const { min = calls.length, timeout } = options;
   if (!Number.isInteger(min) || min < 0 || min > calls.length)
-    throw new RangeError(`min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`);
+    throw badRequest(
+      `ctx.gather: min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`,
+    );
   const ended = new Array<Ended<Awaited<P>> | undefined>(calls.length).fill(undefined);
   const { promise, resolve } = Promise.withResolvers<void>();
   let waiting = calls.length;
@@ -74,7 +77,7 @@ async function gather<P extends Promise<unknown>>(
     );
   if (missing === 0) resolve();
   const cancel =
-    timeout === undefined ? undefined : after(durationMs("timeout", timeout, turnRange), resolve);
+    timeout === undefined ? undefined : after(spanOf("ctx.gather: timeout", timeout, turnRange), resolve);
   await promise;
   cancel?.();
   return {

@@ -206,11 +206,16 @@ function whole(what: string, value: number, min: number, max: number): number {
 
 /** @throws TypeError when it is not an object or has a name that is not known */
 export function refuseUnknown(what: string, value: object, known: ReadonlySet<string>): void {
+  const problem = optionsProblem(what, value, known);
+  if (problem !== undefined) throw new TypeError(problem);
+}
+
+/** What is wrong with options of which these are known, or `undefined`. */
+export function optionsProblem(what: string, value: unknown, known: ReadonlySet<string>): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new TypeError(`${what}s must be an object`);
+    return `${what}s must be an object`;
   const strange = Object.keys(value).find((name) => !known.has(name));
-  if (strange !== undefined)
-    throw new TypeError(
-      `${what} "${strange}" is unknown${didYouMean(strange, known)}; known are ${[...known].join(", ")}`,
-    );
+  return strange === undefined
+    ? undefined
+    : `${what} "${strange}" is unknown${didYouMean(strange, known)}; known are ${[...known].join(", ")}`;
 }

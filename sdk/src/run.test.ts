@@ -61,15 +61,20 @@ test("what is no step is refused, and nothing is done", async () => {
       /^VodaError: ctx\.run: the name of a step, which comes first, (is a text of 1 to 128|has half a) character/,
     );
   await assert.rejects(run("a", untyped(null)), /ctx\.run\("a"\) takes a function that does it/);
-  for (const options of [{ key: "k" }, { retry: { times: 2 } }, { timeout: "soon" }, { idempotencyKey: "" }])
+  for (const [options, words] of [
+    [{ timeuot: "1s" }, 'run option "timeuot" is unknown (did you mean timeout?)'],
+    [{ retry: { times: 2 } }, 'retry option "times" is unknown'],
+    [{ timeout: "soon" }, 'timeout of "soon" is not a duration'],
+    [{ idempotencyKey: "" }, "an idempotencyKey is 1 to 255 characters"],
+    [{ retry: { attempts: 101 } }, "attempts of 101 is not a whole number of 1 to 100"],
+    [{ retry: { delay: "2h" } }, 'delay of "2h" is out of range'],
+    [{ timeout: 0 }, "timeout of 0 is out of range"],
+    [null, "run options must be an object"],
+  ] as const)
     await assert.rejects(
       run("a", () => null, untyped(options)),
-      TypeError,
-    );
-  for (const options of [{ retry: { attempts: 101 } }, { retry: { delay: "2h" } }, { timeout: 0 }])
-    await assert.rejects(
-      run("a", () => null, untyped(options)),
-      RangeError,
+      (error) =>
+        VodaError.is(error, "invalid_argument") && error.message.startsWith(`ctx.run("a"): ${words}`),
     );
   assert.deepEqual(requests, []);
 });

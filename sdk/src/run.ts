@@ -1,13 +1,14 @@
 // What a handler does outside of its session: how it is written, and what its host is given to do.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { told } from "./ask.ts";
-import { type Duration, durationMs } from "./duration.ts";
+import { spanOf } from "./due.ts";
+import type { Duration } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { accepted, brokenBy } from "./issues.ts";
 import type { IfJson, Sent } from "./json.ts";
-import { refuseUnknown, turnRange } from "./options.ts";
+import { turnRange } from "./options.ts";
 import { standardOf } from "./schema.ts";
-import { badRequest, textOf } from "./session.ts";
+import { badRequest, checkOptions, textOf } from "./session.ts";
 
 /** What a step is given. */
 export interface RunOp {
@@ -81,7 +82,8 @@ export interface RunRequest {
 /** Attempts of one step. */
 export const stepAttemptsMax = 100;
 const nameCharsMax = 128;
-const optionNames: ReadonlySet<string> = new Set(["idempotencyKey", "retry", "timeout", "schema"]);
+/** Names of the options of a step. */
+export const runOptionNames: ReadonlySet<string> = new Set(["idempotencyKey", "retry", "timeout", "schema"]);
 const retryNames: ReadonlySet<string> = new Set(["attempts", "delay", "maxDelay"]);
 const sendableKey = /^[\x21-\x7e]{1,255}$/;
 
@@ -90,13 +92,11 @@ const sendableKey = /^[\x21-\x7e]{1,255}$/;
  * It throws nothing itself: what is wrong rejects.
  */
 export function runFunction(run: (request: RunRequest) => Promise<unknown>): RunFunction {
-  return async (name: string, perform: (op: RunOp) => unknown, options?: RunOptions): Promise<never> =>
-    (await run(runRequestOf("ctx.run", name, perform, options ?? {}))) as never;
+  return async (name: string, perform: (op: RunOp) => unknown, options: RunOptions = {}): Promise<never> =>
+    (await run(runRequestOf("ctx.run", name, perform, options))) as never;
 }
 
-/**
- * `way`: how it is written. @throws VodaError for what is no step, TypeError or RangeError for a bad option
- */
+/** `way`: how it is written. @throws VodaError for what is no step, and for a bad option */
 export function runRequestOf(way: string, name: unknown, perform: unknown, options: RunOptions): RunRequest {
   const step = told(way, () => textOf("the name of a step, which comes first,", name, nameCharsMax));
   const what = `${way}(${JSON.stringify(step)})`;
@@ -114,27 +114,27 @@ export function runRequestOf(way: string, name: unknown, perform: unknown, optio
 }
 
 function checkedOptions(options: RunOptions): Omit<RunRequest, "way" | "name" | "perform" | "check"> {
-  refuseUnknown("run option", options, optionNames);
+  checkOptions("run option", options, runOptionNames);
   const { idempotencyKey, retry = {}, timeout } = options;
   const isKey = typeof idempotencyKey === "string" && sendableKey.test(idempotencyKey);
   if (idempotencyKey !== undefined && !isKey)
-    throw new TypeError("an idempotencyKey is 1 to 255 characters of ASCII without spaces");
+    throw badRequest("an idempotencyKey is 1 to 255 characters of ASCII without spaces");
   return {
     idempotencyKey,
     ...retriesOf(retry),
-    timeoutMs: timeout === undefined ? undefined : durationMs("timeout", timeout, turnRange),
+    timeoutMs: timeout === undefined ? undefined : spanOf("timeout", timeout, turnRange),
   };
 }
 
 function retriesOf(retry: RetryPolicy): Pick<RunRequest, "attemptsMax" | "delayMs" | "delayMsMax"> {
-  refuseUnknown("retry option", retry, retryNames);
+  checkOptions("retry option", retry, retryNames);
   const { attempts = 1, delay = 100, maxDelay = 10_000 } = retry;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > stepAttemptsMax)
-    throw new RangeError(`attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
+    throw badRequest(`attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
   return {
     attemptsMax: attempts,
-    delayMs: durationMs("delay", delay, turnRange),
-    delayMsMax: durationMs("maxDelay", maxDelay, turnRange),
+    delayMs: spanOf("delay", delay, turnRange),
+    delayMsMax: spanOf("maxDelay", maxDelay, turnRange),
   };
 }
 

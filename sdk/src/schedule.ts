@@ -7,9 +7,8 @@ import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
-import { refuseUnknown } from "./options.ts";
 import type { SendRequest } from "./send.ts";
-import { badRequest, checkKey, type Input, properties, textOf } from "./session.ts";
+import { badRequest, checkKey, checkOptions, type Input, properties, textOf } from "./session.ts";
 
 /** When a handler is called, once or again and again. */
 export type ScheduleTime =
@@ -81,10 +80,10 @@ export function cancelFunction(take: (request: SendRequest) => void): CancelFunc
   };
 }
 
-/** @throws VodaError for what is no time, TypeError for an option that there is not */
+/** @throws VodaError */
 function dueOf(when: ScheduleOptions | undefined, { nowMs }: TimingWorld): Due {
   const options = when ?? ({} as ScheduleOptions);
-  refuseUnknown("schedule option", options, optionNames);
+  checkOptions("schedule option", options, optionNames);
   const named = timeNames.filter((name) => options[name] !== undefined);
   if (named.length !== 1) {
     const found = named.length === 0 ? "none of them" : named.join(" and ");

@@ -5,8 +5,7 @@ import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
-import { refuseUnknown } from "./options.ts";
-import { badRequest, checkKey, type Input, properties } from "./session.ts";
+import { badRequest, checkKey, checkOptions, type Input, properties } from "./session.ts";
 
 const optionNames: ReadonlySet<string> = new Set(["delay", "at"]);
 
@@ -59,9 +58,9 @@ export function sendFunction(take: (request: SendRequest) => void, world: Timing
   };
 }
 
-/** @throws VodaError, TypeError for an option that there is not */
+/** @throws VodaError */
 function dueOf(options: SendOptions, { nowMs }: TimingWorld): Due {
-  refuseUnknown("send option", options, optionNames);
+  checkOptions("send option", options, optionNames);
   const { delay, at } = options;
   if (delay !== undefined && at !== undefined) throw badRequest("it takes delay or at, not both");
   if (at !== undefined) return { type: "at", ms: timeOf("at", at, nowMs()) };

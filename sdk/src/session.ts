@@ -3,6 +3,7 @@ import { keyBytesMax, keyProblem } from "@voda/proto/name";
 import { VodaError } from "./error.ts";
 import { type Sent, sentProblem, sessionTag } from "./json.ts";
 import { isReservedName } from "./name.ts";
+import { optionsProblem } from "./options.ts";
 
 /** What is sent to a handler. */
 export type Input<F> = F extends (...args: infer P) => unknown
@@ -81,6 +82,15 @@ export function lengthProblem(what: string, text: unknown, lengthMax: number): s
   if (typeof text !== "string") return `${must}; it is of type ${typeof text}`;
   if (text.length === 0 || text.length > lengthMax) return `${must}; it has ${text.length}`;
   return text.isWellFormed() ? undefined : `${what} has half a character: a surrogate without its other half`;
+}
+
+/**
+ * For what is called while a handler or a program runs: a slip there is told to whoever called, in words.
+ * @throws VodaError for an option that is not known
+ */
+export function checkOptions(what: string, value: unknown, known: ReadonlySet<string>): void {
+  const problem = optionsProblem(what, value, known);
+  if (problem !== undefined) throw badRequest(problem);
 }
 
 /** The caller's mistake, found before anything is sent. */

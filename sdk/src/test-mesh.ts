@@ -14,6 +14,8 @@ import { didYouMean } from "./near.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
 import { checkKey } from "./session.ts";
+import type { WorkflowHandlers } from "./workflow.ts";
+import type { WorkflowClients } from "./workflow-client.ts";
 
 /** A config, and what else a test mesh takes. */
 export interface TestMeshOptions<A extends readonly AnyAgent[]> extends Config<A> {
@@ -77,6 +79,8 @@ export interface TestMesh<A extends readonly AnyAgent[]> extends AsyncDisposable
   kill(): void;
   /** What is committed of the session, as JSON; of one that nobody has called, what a new one has. */
   state<S extends Schema>(agent: TypedAgent<string, S, object>, key: string): Sent<ReadState<S>>;
+  /** As `$workflows` of a client, also of agents whose workflows clients do not reach. */
+  workflows<W extends object>(agent: TypedAgent<string, Schema, object, W>, key: string): WorkflowClients<W>;
   /** What handlers have logged, the oldest first: the last 10,000 lines. */
   readonly log: readonly LogLine[];
   /** Messages that were given up. */
@@ -139,15 +143,15 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
       throw new TypeError(`agent ${name} is not in this mesh${didYouMean(name, names)}`);
     return { namespace: defaultNamespace, agent: name, key };
   };
-  return {
-    client: explained(
-      createClient<{ readonly agents: A }>({
-        url: "http://mesh",
-        fetch: numbered(mesh.fetch),
-        retry: { attempts: 1 },
-      }),
+  const number = numbers();
+  const clientBy = <C extends { readonly agents: readonly AnyAgent[] }>(send: typeof fetch) =>
+    explained(
+      createClient<C>({ url: "http://mesh", fetch: numbered(send, number), retry: { attempts: 1 } }),
       (request) => mesh.takeThrown(request),
-    ),
+    );
+  const inside = clientBy<{ readonly agents: readonly [OfWorkflows] }>(mesh.fetchInside);
+  return {
+    client: clientBy<{ readonly agents: A }>(mesh.fetch),
     fetch: mesh.fetch,
     now: () => mesh.nowMs,
     advance: (by) => mesh.advance(durationMs("advance", by, { minMs: 0, maxMs: tenYearsMs })),
@@ -156,6 +160,10 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
     isAwake: (agent, key) => mesh.isAwake(nameOf("mesh.isAwake", agent, key)),
     kill: () => mesh.kill(),
     state: (agent, key) => mesh.state(nameOf("mesh.state", agent, key)) as never,
+    workflows: (agent, key) => {
+      const { agent: name } = nameOf("mesh.workflows", agent, key);
+      return inside[name]?.(key).$workflows as never;
+    },
     log: mesh.lines,
     get deadLetters() {
       return mesh.deadLetters.map(deadLetterOf);
@@ -164,13 +172,19 @@ export function meshOver<A extends readonly AnyAgent[]>(mesh: MemoryMesh, agents
   };
 }
 
-/** Each request has an id, by which the log has it. */
-function numbered(send: typeof fetch): typeof fetch {
+/** Any agent, as far as its workflows are asked for. */
+type OfWorkflows = TypedAgent<string, Schema, WorkflowHandlers<{ readonly access: "public" }>>;
+
+function numbers(): () => number {
   let last = 0;
+  return () => (last += 1);
+}
+
+/** Each request has an id, by which the log has it. */
+function numbered(send: typeof fetch, number: () => number): typeof fetch {
   return (input, init = {}) => {
-    last += 1;
     const headers = new Headers(init.headers);
-    headers.set("x-request-id", String(last));
+    headers.set("x-request-id", String(number()));
     return send(input, { ...init, headers });
   };
 }

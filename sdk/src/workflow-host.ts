@@ -3,12 +3,11 @@ import type { Logger } from "./context.ts";
 import { lengthOf, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
-import { refuseUnknown } from "./options.ts";
-import { type RunOp, type RunRequest, runRequestOf } from "./run.ts";
-import { badRequest, properties, textOf } from "./session.ts";
+import { type RunOp, type RunRequest, runOptionNames, runRequestOf } from "./run.ts";
+import { badRequest, checkOptions, properties, textOf } from "./session.ts";
 import type { WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
 import { keptJson } from "./workflow-json.ts";
-import { signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
+import { refusedBy, signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
 import {
   type NotifyFunction,
   type Signal,
@@ -84,6 +83,7 @@ export type WorkflowBody = (wf: object, input: unknown) => unknown;
 export const workflowFields = { rows: "_workflows", journal: "_journal" } as const;
 /** UTF-16 units of what people are told. */
 export const statusCharsMax = 1_024;
+const runNames: ReadonlySet<string> = new Set([...runOptionNames, "undo"]);
 const txNames: ReadonlySet<string> = new Set(["undo"]);
 const waitNames: ReadonlySet<string> = new Set(["timeout"]);
 
@@ -99,30 +99,33 @@ export function workflowContext(host: WorkflowHost): object {
     random,
     uuid,
     run: async (name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) => {
+      const way = stepWay("wf.run", name);
+      checkOptions(`${way}: run option`, options, runNames);
       const { undo, ...rest } = options;
       if (undo !== undefined && typeof undo !== "function")
-        throw badRequest(`wf.run(${JSON.stringify(name)}): undo is a function that takes back what it did`);
+        throw badRequest(`${way}: undo is a function that takes back what it did, not ${typeof undo}`);
       return host.run(runRequestOf("wf.run", name, perform, rest), undo);
     },
     tx: async (name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) => {
-      stepNameOf("wf.tx", name);
-      const what = `wf.tx(${JSON.stringify(name)})`;
-      refuseUnknown("tx option", options, txNames);
+      const way = stepWay("wf.tx", name);
+      checkOptions(`${way}: tx option`, options, txNames);
       for (const one of [change, options.undo ?? change])
         if (typeof one !== "function")
-          throw badRequest(`${what} takes functions of the state, not ${typeof one}`);
+          throw badRequest(`${way} takes functions of the state, not ${typeof one}`);
       return host.tx(name, change as TxFunction, options.undo);
     },
     sleep: async (name: string, time: Duration | Date) => {
-      stepNameOf("wf.sleep", name);
-      return host.sleep(name, sleepTimeOf(`wf.sleep(${JSON.stringify(name)})`, time, host.nowMs()));
+      return host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs()));
     },
     wait: async (what: Signal<unknown>, options: { readonly timeout?: Duration } = {}) => {
-      refuseUnknown("wait option", options, waitNames);
-      const signalName = signalNameOf("wf.wait", what);
+      const signalName = refusedBy("wf.wait", () => signalNameOf(what));
+      const way = `wf.wait(${JSON.stringify(signalName)})`;
+      checkOptions(`${way}: wait option`, options, waitNames);
       const { timeout } = options;
-      const way = `wf.wait(${JSON.stringify(signalName)}): timeout`;
-      return host.wait(signalName, timeout === undefined ? undefined : lengthOf(way, timeout, 0));
+      return host.wait(
+        signalName,
+        timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0),
+      );
     },
     status(text: string, progress?: number) {
       // none is a text too: it takes away the one before
@@ -134,6 +137,9 @@ export function workflowContext(host: WorkflowHost): object {
   });
 }
 
+/** The step as it is written. @throws VodaError for what is no name of one */
+const stepWay = (way: string, name: unknown): string => `${way}(${JSON.stringify(stepNameOf(way, name))})`;
+
 const sleepTimeOf = (way: string, time: Duration | Date, nowMs: number): SleepTime =>
   time instanceof Date
     ? { type: "at", ms: timeOf(way, time, nowMs) }
@@ -143,18 +149,17 @@ const sleepTimeOf = (way: string, time: Duration | Date, nowMs: number): SleepTi
 export function startFunctions(start: (request: StartRequest) => string): object {
   return properties(
     (workflow) =>
-      (input: unknown, options: StartOptions = {}): WorkflowRef => ({
-        id: start({ workflow, id: startIdOf(options), input: keptJson("the input", input) }),
-      }),
+      (input: unknown, options: StartOptions = {}): WorkflowRef =>
+        refusedBy(`ctx.start.${workflow}`, () => ({
+          id: start({ workflow, id: startIdOf(options), input: keptJson("the input", input) }),
+        })),
   );
 }
 
 /** For hosts: `ctx.notify`. @throws VodaError */
 export function notifyFunction(notify: (request: SignalRequest) => void): NotifyFunction {
   return (id, what, ...[data]: readonly unknown[]) =>
-    notify({
-      id: workflowIdOf(id),
-      signal: signalNameOf("ctx.notify", what),
-      data: keptJson("the data", data),
-    });
+    refusedBy("ctx.notify", () =>
+      notify({ id: workflowIdOf(id), signal: signalNameOf(what), data: keptJson("the data", data) }),
+    );
 }

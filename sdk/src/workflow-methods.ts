@@ -1,9 +1,11 @@
 // The handlers that an agent with workflows has beside its own.
+import { VodaError } from "./error.ts";
 import { didYouMean } from "./near.ts";
 import { badRequest } from "./session.ts";
+import type { WorkflowAccess } from "./workflow.ts";
 import { type WorkflowTurn, workflowsOfTurn } from "./workflow-host.ts";
 import { keptJson } from "./workflow-json.ts";
-import { workflowIdOf, workflowNameOf } from "./workflow-name.ts";
+import { refusedBy, workflowIdOf, workflowNameOf } from "./workflow-name.ts";
 
 /** What a caller of a handler sends, as a client or plain HTTP writes it. */
 interface WorkflowCall {
@@ -14,8 +16,10 @@ interface WorkflowCall {
   readonly data?: unknown;
 }
 
+type CallName = keyof WorkflowCall;
+
 /** `names`: those that this handler knows. @throws VodaError */
-function callOf(input: unknown, names: readonly (keyof WorkflowCall)[]): WorkflowCall {
+function callOf(input: unknown, names: readonly CallName[]): WorkflowCall {
   if (typeof input !== "object" || input === null || Array.isArray(input))
     throw badRequest(`the input is an object with ${names.join(", ")}`);
   const known: readonly string[] = names;
@@ -25,8 +29,22 @@ function callOf(input: unknown, names: readonly (keyof WorkflowCall)[]): Workflo
   return input;
 }
 
+/** Of a workflow that is there, and of the name that is meant, if one is. @throws VodaError */
+function knownId(workflows: WorkflowTurn, { id: given, workflow }: WorkflowCall): string {
+  const id = workflowIdOf(given);
+  if (workflow === undefined) return id;
+  const { workflow: name } = workflows.status(id);
+  if (name === workflow) return id;
+  throw new VodaError(
+    "not_found",
+    `${JSON.stringify(id)} is the id of a workflow ${name}, not ${JSON.stringify(workflow)}`,
+    { reason: "workflow_not_found" },
+  );
+}
+
 /** The context of a handler, as far as these need it. */
 interface Turning {
+  readonly key: string;
   readonly [workflowsOfTurn]: WorkflowTurn;
 }
 
@@ -42,58 +60,69 @@ export interface WorkflowMethod {
 /** Names of those that the host alone calls. */
 export const workflowTurns = { write: "_workflow", read: "_workflowRead" } as const;
 
-/** What clients call: `$workflows` of a client does, and whoever speaks HTTP. */
-export const workflowMethods: readonly WorkflowMethod[] = [
+interface Spoken extends Pick<WorkflowMethod, "name" | "mode" | "description"> {
+  readonly names: readonly CallName[];
+  readonly act: (workflows: WorkflowTurn, call: WorkflowCall) => unknown;
+}
+
+/** What agents call, and clients where they may: `$workflows` of a client does, and whoever speaks HTTP. */
+const spoken: readonly Spoken[] = [
   {
     name: "startWorkflow",
     mode: "handler",
     description: "Starts a workflow: { workflow, id?, input? }. Gives { id }.",
-    run: ({ [workflowsOfTurn]: workflows }, input) => {
-      const { workflow, id, input: given } = callOf(input, ["workflow", "id", "input"]);
-      if (typeof workflow !== "string") throw badRequest('"workflow" is the name of one');
-      return {
-        id: workflows.start({
-          workflow,
-          id: id === undefined ? undefined : workflowIdOf(id),
-          input: keptJson("the input", given),
-        }),
-      };
-    },
+    names: ["workflow", "id", "input"],
+    act: (workflows, { workflow = "", id, input }) => ({
+      id: workflows.start({
+        workflow: String(workflow),
+        id: id === undefined ? undefined : workflowIdOf(id),
+        input: keptJson("the input", input),
+      }),
+    }),
   },
   {
     name: "signalWorkflow",
     mode: "handler",
-    description: "Gives a workflow a signal: { id, signal, data? }.",
-    run: ({ [workflowsOfTurn]: workflows }, input) => {
-      const { id, signal: name, data } = callOf(input, ["id", "signal", "data"]);
-      const signal = workflowNameOf('"signal"', name);
-      workflows.signal({ id: workflowIdOf(id), signal, data: keptJson("the data", data) });
+    description: "Gives a workflow a signal: { id, signal, data?, workflow? }.",
+    names: ["id", "signal", "data", "workflow"],
+    act(workflows, call) {
+      const signal = workflowNameOf('"signal"', call.signal);
+      const data = keptJson("the data", call.data);
+      workflows.signal({ id: knownId(workflows, call), signal, data });
     },
   },
   {
     name: "cancelWorkflow",
     mode: "handler",
-    description: "Has a workflow undo what it did and end: { id }. False when it had ended.",
-    run: ({ [workflowsOfTurn]: workflows }, input) =>
-      workflows.cancel(workflowIdOf(callOf(input, ["id"]).id)),
+    description: "Has a workflow undo what it did and end: { id, workflow? }. False when it had ended.",
+    names: ["id", "workflow"],
+    act: (workflows, call) => workflows.cancel(knownId(workflows, call)),
   },
   {
     name: "workflowStatus",
     mode: "readonly",
-    description: "What is known of a workflow: { id }.",
-    run: ({ [workflowsOfTurn]: workflows }, input) =>
-      workflows.status(workflowIdOf(callOf(input, ["id"]).id)),
-  },
-  {
-    name: workflowTurns.write,
-    mode: "handler",
-    access: "internal",
-    run: ({ [workflowsOfTurn]: workflows }, input) => workflows.perform(input),
-  },
-  {
-    name: workflowTurns.read,
-    mode: "readonly",
-    access: "internal",
-    run: ({ [workflowsOfTurn]: workflows }, input) => workflows.perform(input),
+    description: "What is known of a workflow: { id, workflow? }.",
+    names: ["id", "workflow"],
+    act: (workflows, call) => workflows.status(knownId(workflows, call)),
   },
 ];
+
+const ofHost = (name: string, mode: WorkflowMethod["mode"]): WorkflowMethod => ({
+  name,
+  mode,
+  access: "internal",
+  run: ({ [workflowsOfTurn]: workflows }, input) => workflows.perform(input),
+});
+
+/** All of them. A refusal says which it was, of which session: it may be read in a dead letter. */
+export function workflowMethodsOf(agent: string, access: WorkflowAccess): readonly WorkflowMethod[] {
+  const ofAuthor = spoken.map(
+    ({ names, act, ...method }): WorkflowMethod => ({
+      ...method,
+      ...(!(access === "public" || access === method.mode) && { access: "internal" }),
+      run: ({ key, [workflowsOfTurn]: workflows }, input) =>
+        refusedBy(`${method.name} of ${agent}/${key}`, () => act(workflows, callOf(input, names))),
+    }),
+  );
+  return [...ofAuthor, ofHost(workflowTurns.write, "handler"), ofHost(workflowTurns.read, "readonly")];
+}

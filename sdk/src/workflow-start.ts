@@ -1,7 +1,6 @@
 // Workflows and their signals, for those who start and signal them.
 import type { IfJson } from "./json.ts";
-import { refuseUnknown } from "./options.ts";
-import { type Input, lengthProblem } from "./session.ts";
+import { checkOptions, type Input, lengthProblem } from "./session.ts";
 import { workflowIdOf, workflowNameCharsMax } from "./workflow-name.ts";
 
 declare const signalType: unique symbol;
@@ -9,7 +8,8 @@ declare const signalType: unique symbol;
 /** What a workflow waits for, and with which data it comes. */
 export interface Signal<X> {
   readonly signal: string;
-  readonly [signalType]?: X;
+  /** Not `X` itself: that of a signal without data would not be seen behind the question mark. */
+  readonly [signalType]?: { readonly data: X };
 }
 
 /**
@@ -26,6 +26,9 @@ export function signal<X = undefined>(name: string): IfJson<X, Signal<X>> {
   return Object.freeze({ signal: name }) as IfJson<X, Signal<X>>;
 }
 
+/** What goes with a signal: nothing where it has no data. */
+export type SignalData<X> = X extends undefined ? [] : [data: X];
+
 /** A workflow that was started. */
 export interface WorkflowRef {
   readonly id: string;
@@ -39,9 +42,9 @@ export interface StartOptions {
 
 const optionNames: ReadonlySet<string> = new Set(["id"]);
 
-/** What they name, `undefined` for a new one. @throws TypeError for an unknown one, VodaError for no id */
+/** What they name, `undefined` for a new one. @throws VodaError for an unknown one, and for no id */
 export function startIdOf(options: StartOptions): string | undefined {
-  refuseUnknown("start option", options, optionNames);
+  checkOptions("start option", options, optionNames);
   return options.id === undefined ? undefined : workflowIdOf(options.id);
 }
 
@@ -55,13 +58,17 @@ type Started<I extends readonly unknown[]> = I extends readonly []
 export type StartArguments<F> = Started<Input<F>>;
 
 /** `ctx.start`: one function per workflow of the agent. */
-export type Starts<W> = {
-  readonly [K in keyof W]: (...input: StartArguments<W[K]>) => WorkflowRef;
-};
+export type Starts<W> = string extends keyof W
+  ? { readonly [name: string]: (...input: Unchecked[]) => WorkflowRef }
+  : { readonly [K in keyof W]: (...input: StartArguments<W[K]>) => WorkflowRef };
+
+/**
+ * Where one workflow of a block has an error the compiler knows the names of none: it complains of that one,
+ * and of nothing that follows.
+ */
+export type AnyWorkflows = { readonly [name: string]: Unchecked };
+// oxlint-disable-next-line typescript/no-explicit-any -- see above
+type Unchecked = any;
 
 /** `ctx.notify` */
-export type NotifyFunction = <X>(
-  id: string,
-  signal: Signal<X>,
-  ...data: X extends undefined ? [] : [data: X]
-) => void;
+export type NotifyFunction = <X>(id: string, signal: Signal<X>, ...data: SignalData<X>) => void;

@@ -10,7 +10,7 @@ test("wherever the node dies, each step is done once in effect, and the workflow
   const shop = shopOf(outside);
   const { runs } = await explore(
     async (mesh) => {
-      const run = await mesh.client.shop("a").$workflows.checkout.start({ cents: 5 }, { id: "o" });
+      const run = await mesh.workflows(shop, "a").checkout.start({ cents: 5 }, { id: "o" });
       await mesh.settle();
       await mesh.client.shop("a").approve("eve");
       await mesh.advance("2m");
@@ -37,7 +37,7 @@ test("what is undone when the node dies is undone once, wherever it dies", async
   });
   await explore(
     async (mesh) => {
-      const run = await mesh.client.pair("p").$workflows.both.start(undefined, { id: "b" });
+      const run = await mesh.workflows(pair, "p").both.start(undefined, { id: "b" });
       await mesh.advance("1m");
       assert.equal((await rejection(run.result())).message, "enough");
       assert.deepEqual(world.effects, ["one", "two", "undo two", "undo one"]);

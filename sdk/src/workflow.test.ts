@@ -33,7 +33,7 @@ test("a turn that throws starts nothing, and a start under a used id is the same
   await using mesh = await testMesh({ agents: [mine] });
   const session = mesh.client.shop("a");
   assert.equal((await rejection(session.regret(1))).message, "no");
-  const missing = await rejection(session.$workflows.checkout.get("o").status());
+  const missing = await rejection(mesh.workflows(mine, "a").checkout.get("o").status());
   assert.equal(missing.reason, "workflow_not_found");
   await session.place(1);
   await session.place(1);
@@ -55,7 +55,7 @@ test("a failed workflow undoes what it did, the last first, each under a key of 
     },
   });
   await using mesh = await testMesh({ agents: [trip] });
-  const { book } = mesh.client.trip("t").$workflows;
+  const { book } = mesh.workflows(trip, "t");
   const failed = await book.start(true);
   await mesh.settle();
   const error = await rejection(failed.result());
@@ -97,7 +97,7 @@ test("a step under way when a workflow is cancelled comes to its end, and is und
     },
   });
   await using mesh = await testMesh({ agents: [slow] });
-  const run = await mesh.client.slow("s").$workflows.once.start();
+  const run = await mesh.workflows(slow, "s").once.start();
   await mesh.settle();
   await run.cancel();
   assert.equal((await run.status()).undoing, true);
@@ -203,7 +203,7 @@ test("a race ends after a restart as it ended before", async () => {
     })
     .handlers({ go: (ctx) => ctx.notify("r", go) });
   await using mesh = await testMesh({ agents: [race] });
-  const run = await mesh.client.race("r").$workflows.run.start(undefined, { id: "r" });
+  const run = await mesh.workflows(race, "r").run.start(undefined, { id: "r" });
   await mesh.advance("1h");
   await mesh.client.race("r").go();
   await mesh.settle();
@@ -226,7 +226,7 @@ test("a wait that comes after a sleep does so after a restart too, whatever came
     },
   });
   await using mesh = await testMesh({ agents: [racer] });
-  const race = await mesh.client.racer("r").$workflows.race.start();
+  const race = await mesh.workflows(racer, "r").race.start();
   await mesh.advance("6s");
   mesh.kill();
   gate.resolve();
@@ -243,7 +243,7 @@ test("what comes before a body that runs again has come to its wait is not misse
     },
   });
   await using mesh = await testMesh({ agents: [late] });
-  const work = await mesh.client.late("l").$workflows.work.start();
+  const work = await mesh.workflows(late, "l").work.start();
   await mesh.advance("1s");
   const gate = Promise.withResolvers<void>();
   reached = gate.promise;
@@ -265,7 +265,7 @@ test("what a body draws is the same when it runs again", async () => {
     },
   });
   await using mesh = await testMesh({ agents: [dice] });
-  const run = await mesh.client.dice("d").$workflows.roll.start();
+  const run = await mesh.workflows(dice, "d").roll.start();
   await mesh.settle();
   mesh.kill();
   await mesh.advance("1h");
@@ -296,12 +296,12 @@ test("what is wrong with a step fails it, typed, and a body may go on from that"
       await attempt(() => wf.sleep("", "1s"));
       await attempt(() => wf.sleep("long", "1000000d"));
       await attempt(() => wf.wait({} as never));
-      await attempt(() => wf.run("date", () => new Date()));
+      await attempt(() => wf.run("date", () => new Date() as never));
       return problems;
     },
   });
   await using mesh = await testMesh({ agents: [bad] });
-  const run = await mesh.client.bad("b").$workflows.all.start();
+  const run = await mesh.workflows(bad, "b").all.start();
   await mesh.settle();
   assert.deepEqual(await run.result(), [
     "resource_exhausted too_large",
@@ -328,8 +328,9 @@ test("a readonly handler starts nothing, and an agent without workflows has none
 });
 
 test("what clients send is looked at", async () => {
-  await using mesh = await testMesh({ agents: [shopOf(new Outside())] });
-  const { $workflows } = mesh.client.shop("a");
+  const shop = shopOf(new Outside());
+  await using mesh = await testMesh({ agents: [shop] });
+  const $workflows = mesh.workflows(shop, "a");
   const unknown = await rejection(
     (Reflect.get($workflows, "chekout") as typeof $workflows.checkout).start({ cents: 1 }),
   );
@@ -358,7 +359,7 @@ test("a body says how far it is", async () => {
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   const { id, ...status } = await run.status();
   assert.deepEqual(status, {
@@ -395,7 +396,7 @@ test("steps side by side: what one of them did when another failed is undone", a
     },
   });
   await using mesh = await testMesh({ agents: [both] });
-  const run = await mesh.client.both("b").$workflows.all.start();
+  const run = await mesh.workflows(both, "b").all.start();
   await mesh.settle();
   resolve();
   await mesh.settle();

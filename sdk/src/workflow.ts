@@ -1,7 +1,9 @@
 // Workflows as their authors write them (docs/workflows.md).
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Ctx, Logger, State } from "./context.ts";
 import type { Duration } from "./duration.ts";
 import type { Code } from "./error.ts";
+import type { Internal } from "./handler.ts";
 import type { IfJson, Json, Sent } from "./json.ts";
 import type { RunOp, RunOptions } from "./run.ts";
 import type { Schema } from "./schema.ts";
@@ -17,11 +19,18 @@ export interface WorkflowRunOptions<R> extends RunOptions {
 }
 
 /** `wf.run`: as `ctx.run`, but that its result is kept until the workflow ends. */
-export type WorkflowRunFunction = <R>(
-  name: string,
-  perform: (op: RunOp) => R,
-  options?: WorkflowRunOptions<Sent<Awaited<R>>>,
-) => Promise<Sent<Awaited<R>>>;
+export interface WorkflowRunFunction {
+  <X extends StandardSchemaV1, R>(
+    name: string,
+    perform: (op: RunOp) => R & IfJson<Awaited<R>, unknown>,
+    options: WorkflowRunOptions<StandardSchemaV1.InferOutput<X>> & { readonly schema: X },
+  ): Promise<StandardSchemaV1.InferOutput<X>>;
+  <R>(
+    name: string,
+    perform: (op: RunOp) => R & IfJson<Awaited<R>, unknown>,
+    options?: WorkflowRunOptions<Sent<Awaited<R>>> & { readonly schema?: never },
+  ): Promise<Sent<Awaited<R>>>;
+}
 
 /** `wf.wait` */
 export interface WaitFunction {
@@ -97,22 +106,52 @@ export interface WorkflowStatus {
   readonly error?: WorkflowError;
 }
 
-/** What an agent with workflows has beside its own handlers, for clients, `ctx.ask` and `ctx.send`. */
-export interface WorkflowHandlers {
+/**
+ * What clients may do with workflows, past all handlers of the agent. `public`: start, signal and cancel them,
+ * and look at them. `readonly`: look at them. `internal`: nothing. Sessions of agents may do all of it.
+ */
+export type WorkflowAccess = "public" | "readonly" | "internal";
+
+/** Options of a block of workflows. */
+export interface WorkflowsOptions {
+  /** Default `readonly`. */
+  readonly access?: WorkflowAccess;
+}
+
+/** Of which workflow: `workflow` is its name, and refused when the id is that of another one. */
+export interface WorkflowName {
+  readonly id: string;
+  readonly workflow?: string;
+}
+
+interface WorkflowMethods {
   startWorkflow(
     ctx: object,
     start: { readonly workflow: string; readonly id?: string; readonly input?: Json },
   ): WorkflowRef;
   /** `signal`: its name, as in `approved.signal`. */
-  signalWorkflow(
-    ctx: object,
-    signal: { readonly id: string; readonly signal: string; readonly data?: Json },
-  ): void;
+  signalWorkflow(ctx: object, signal: WorkflowName & { readonly signal: string; readonly data?: Json }): void;
   /** False when it had ended. */
-  cancelWorkflow(ctx: object, workflow: { readonly id: string }): boolean;
+  cancelWorkflow(ctx: object, workflow: WorkflowName): boolean;
   /** Readonly. */
-  workflowStatus(ctx: object, workflow: { readonly id: string }): WorkflowStatus;
+  workflowStatus(ctx: object, workflow: WorkflowName): WorkflowStatus;
 }
+
+/** What an agent with workflows has beside its own handlers, for `ctx.ask`, `ctx.send` and maybe clients. */
+export type WorkflowHandlers<O = unknown> = {
+  readonly [K in keyof WorkflowMethods]: WorkflowMethods[K] & WorkflowReached<K, O>;
+};
+
+/** Who sees a handler of these, with these options of the block. */
+type WorkflowReached<K, O> = O extends { readonly access: infer A }
+  ? A extends "public"
+    ? unknown
+    : [A, K] extends ["readonly", "workflowStatus"]
+      ? unknown
+      : Internal
+  : K extends "workflowStatus"
+    ? unknown
+    : Internal;
 
 /** Why a workflow ended that has not come to its own end: it failed, or was cancelled. */
 export interface WorkflowError {

@@ -27,7 +27,7 @@ export function deploymentOf(agents: readonly AnyAgent[]): Deployment {
     byName.set(agent.name, { agent, message, schema: schemaOf(agent) });
   }
   return {
-    agents: byName.values(),
+    agents: [...byName.values()],
     of: (name) => byName.get(name),
     messageOf: (name) =>
       byName.get(name)?.message ??

@@ -1,4 +1,5 @@
 // A mesh in the process of a test: one node on stores in memory, in virtual time, called by `fetch`.
+import { type Agent, MethodAccess } from "@voda/proto/api";
 import type { LogLine } from "@voda/proto/log-line";
 import { type SessionName, sessionToken } from "@voda/proto/session";
 import { LinkedList } from "@voda/stdx";
@@ -8,7 +9,7 @@ import { Exchange, type Floor } from "../ingress/exchange.ts";
 import { createRoutes } from "../ingress/routes.ts";
 import { chanceOf } from "./chance.ts";
 import { committedState } from "./committed-state.ts";
-import { type Deployment, deploymentOf } from "./deployment.ts";
+import { type DeployedAgent, type Deployment, deploymentOf } from "./deployment.ts";
 import { createLogBook } from "./log-book.ts";
 import { NodeLife, type NodeParts } from "./node.ts";
 import { fillIn } from "./older-node.ts";
@@ -29,6 +30,7 @@ export interface MeshOptions {
 /** A request without an answer. */
 interface Open {
   readonly request: MeshRequest;
+  readonly floor: Floor;
   /** By the clockwork: what it says of its time counts from then on. */
   readonly sentAtMs: number;
   readonly answered: (answer: Response) => void;
@@ -53,6 +55,8 @@ export class MemoryMesh implements Disposable {
   readonly #deployment: Deployment;
   readonly #parts: NodeParts;
   readonly #floor: Floor;
+  /** The same for those who reach internal handlers too. */
+  readonly #inside: Floor;
   readonly #open = new Set<Open>();
   /** What handlers have thrown, by the ids of requests. */
   readonly #thrown = new Map<string, unknown>();
@@ -90,7 +94,8 @@ export class MemoryMesh implements Disposable {
       threw: (request, error) => this.#threw(request, error),
     };
     this.#node = new NodeLife(this.#parts, this.#lives);
-    this.#floor = this.#createFloor(numbers);
+    this.#floor = this.#createFloor(numbers, ({ message }) => message);
+    this.#inside = this.#createFloor(numbers, ({ message }) => reachable(message));
   }
 
   /** Milliseconds since 1970. */
@@ -112,12 +117,18 @@ export class MemoryMesh implements Disposable {
   }
 
   /** As the global one, of this mesh alone. */
-  readonly fetch: typeof fetch = async (input, init = {}) => {
+  readonly fetch: typeof fetch = (input, init) => this.#fetch(this.#floor, input, init);
+
+  /** The same, which reaches internal handlers too. */
+  readonly fetchInside: typeof fetch = (input, init) => this.#fetch(this.#inside, input, init);
+
+  async #fetch(floor: Floor, input: Parameters<typeof fetch>[0], init: RequestInit = {}): Promise<Response> {
     this.#throwIfEnded();
     const request = requestOf(input, init);
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const open: Open = {
       request,
+      floor,
       sentAtMs: this.#pump.clockwork.nowMs,
       answered: resolve,
       failed: reject,
@@ -133,7 +144,7 @@ export class MemoryMesh implements Disposable {
     signal?.addEventListener("abort", left, { once: true });
     this.#send(open);
     return promise.finally(() => signal?.removeEventListener("abort", left));
-  };
+  }
 
   #threw(request: string, error: unknown): void {
     this.#thrown.set(request, error);
@@ -211,9 +222,9 @@ export class MemoryMesh implements Disposable {
   }
 
   /** What the ingress of a node is, without a port. */
-  #createFloor(numbers: () => number): Floor {
+  #createFloor(numbers: () => number, messageOf: (agent: DeployedAgent) => Agent): Floor {
     const routes = createRoutes();
-    for (const { message } of this.#deployment.agents) routes.set(message);
+    for (const agent of this.#deployment.agents) routes.set(messageOf(agent));
     return {
       routes,
       submit: (call, reply) => this.#node.submit(call, reply),
@@ -238,7 +249,7 @@ export class MemoryMesh implements Disposable {
     this.#node.soon(() => {
       if (!this.#open.has(open)) return; // its caller has left
       const { head, body } = laterBy(open.request, this.#pump.clockwork.nowMs - open.sentAtMs);
-      const exchange = new Exchange(this.#floor, head, {
+      const exchange = new Exchange(open.floor, head, {
         send: (answer) => {
           this.#open.delete(open);
           open.answered(responseOf(answer));
@@ -253,3 +264,9 @@ export class MemoryMesh implements Disposable {
     });
   }
 }
+
+/** As it is deployed, but that nothing of it is internal. */
+const reachable = (message: Agent): Agent => ({
+  ...message,
+  methods: message.methods.map((method) => ({ ...method, access: MethodAccess.PUBLIC })),
+});

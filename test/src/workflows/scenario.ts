@@ -70,7 +70,7 @@ export type Fate = "done" | "failed" | "cancelled";
 const scenario = (fate: Fate) => async (mesh: Mesh) => {
   outside.asked.length = 0;
   outside.done.clear();
-  const { work } = mesh.client.job("j").$workflows;
+  const { work } = mesh.workflows(job, "j");
   const run = await work.start(fate === "failed", { id: "w" });
   await run.signal(go, 7);
   await mesh.advance(fate === "cancelled" ? "2800ms" : "5s");

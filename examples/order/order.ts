@@ -33,6 +33,7 @@ export const orderAt = (bank: Bank) =>
           state.status = "shipped";
           state.parcel = parcel.parcel;
         });
+        wf.status("shipped", 1);
         return { receipt, parcel: parcel.parcel };
       },
     })

@@ -56,7 +56,7 @@ export function keyProblem(key: string): string | undefined {
 }
 
 /** What is wrong with the name of an agent or a namespace, or `undefined`. */
-export function identifierProblem(what: "agent" | "namespace", name: unknown): string | undefined {
+export function identifierProblem(what: "agent" | "namespace" | "topic", name: unknown): string | undefined {
   // a pattern would take `undefined` for its name
   if (typeof name !== "string") return `${what} is of type ${typeof name}, not a name`;
   if (identifierText.test(name)) return undefined;

@@ -8,3 +8,10 @@ export interface CalledAgent<H extends object = object> {
   readonly name: string;
   readonly [agentTypes]?: { readonly handlers: H };
 }
+
+declare const internal: unique symbol;
+
+/** Marks the type of a handler that clients cannot reach. */
+export interface Internal {
+  readonly [internal]: true;
+}

@@ -25,6 +25,7 @@ import { nameProblem, reservedProblem, rpcNameProblem } from "./name.ts";
 import { type AgentOptions, limitsOf, refuseUnknown } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
+import type { Input } from "./session.ts";
 import { isTopic, type Published, subscriberOf } from "./subscription.ts";
 import { isThenable } from "./thenable.ts";
 import type {
@@ -57,11 +58,7 @@ type Answers<X> = {
   readonly [K in keyof X]: X[K] extends (...args: never[]) => infer R ? IfJson<Awaited<R>, unknown> : unknown;
 };
 /** The same of an input. */
-type Inputs<X> = {
-  readonly [K in keyof X]: X[K] extends (ctx: never, input: infer I) => unknown
-    ? IfJson<I, unknown>
-    : unknown;
-};
+type Inputs<X> = { readonly [K in keyof X]: IfJson<Input<X[K]>, unknown> };
 /**
  * Makes a name that was defined before a type error that says so. After a block with an error of its own all
  * names would be taken.
@@ -90,12 +87,16 @@ type None = Record<never, never>;
 export interface Agent<N extends string, S extends Schema, H extends object, W extends object = object>
   extends TypedAgent<N, S, H, W> {
   /** Adds handlers that run concurrently on the newest committed state and cannot write to it. */
-  readonly<X extends Handlers<ReadCtx<S>> & OnlyNew<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
+  readonly<X extends Handlers<ReadCtx<S>> & OnlyNew<H>>(
+    handlers: X & Answers<X> & Inputs<X>,
+  ): Agent<N, S, H & X, W>;
   /**
    * Adds handlers that run one at a time, each one transaction: it commits as a whole or, when it throws, not
    * at all.
    */
-  handlers<X extends Handlers<Ctx<S, W>> & OnlyNew<H>>(handlers: X & Answers<X>): Agent<N, S, H & X, W>;
+  handlers<X extends Handlers<Ctx<S, W>> & OnlyNew<H>>(
+    handlers: X & Answers<X> & Inputs<X>,
+  ): Agent<N, S, H & X, W>;
   /**
    * Adds workflows: functions that may take days, whose steps are kept until they end. Started by
    * `ctx.start`, which blocks after this one have, and by others as `access` says.
@@ -129,7 +130,7 @@ export interface Agent<N extends string, S extends Schema, H extends object, W e
   >(
     name: K & NotTaken<H, K>,
     options: O & KnownOnly<O>,
-    run: F & IfJson<Awaited<ReturnType<F>>, unknown>,
+    run: F & IfJson<Awaited<ReturnType<F>>, unknown> & IfJson<Input<F>, unknown>,
   ): Agent<N, S, H & { readonly [P in K]: F & Reached<O> }, W>;
   /**
    * Implements all methods of a protobuf service; they must be unary. Methods with `idempotency_level =

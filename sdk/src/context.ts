@@ -59,8 +59,8 @@ export interface CallContext {
   /**
    * Calls a handler of another session, as a client does; the turn stays open while it waits. A turn that
    * runs again asks again, and what it asked the same takes effect once. Handlers that are `readonly` ask
-   * readonly ones only. Throws nothing itself: the asks reject, with TypeError or RangeError for a bad
-   * option, with VodaError else.
+   * readonly ones only. Throws nothing itself: the asks reject, with VodaError (`bad_request` for a bad
+   * option).
    */
   readonly ask: AskFunction;
   /**
@@ -93,8 +93,8 @@ export interface Ctx<S extends Schema, W extends object = object> extends CallCo
    * is kept: when the call comes again under its id, the step is not done again. A step that nobody knows the
    * end of is done again under the same `idempotencyKey`. Each step of a turn has a name of its own. Its
    * function may read the state; it is refused writes, sends, asks and steps of the turn, which would be
-   * missing where it is not done again. Rejects with what the step threw last, TypeError or RangeError for a
-   * bad option, with VodaError else.
+   * missing where it is not done again. Rejects with what the step threw last, with VodaError else
+   * (`bad_request` for a bad option).
    */
   readonly run: RunFunction;
   /**

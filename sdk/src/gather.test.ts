@@ -84,7 +84,10 @@ test("what is refused leaves no call to nobody, and says what to write", async (
   await assert.rejects(gather([fails("a")], { min: 3 }), /min of 3 is not a whole number of 0 to 1/);
   await assert.rejects(gather(untyped(fails("b"))), /takes a list of calls, not one: write \[call\]/);
   await assert.rejects(gather([fails("c"), untyped(7)]), /item 1 of what ctx.gather takes is of type number/);
-  await assert.rejects(gather([fails("d")], untyped({ quorum: 1 })), /ctx\.gather: option "quorum" is unknown/);
+  await assert.rejects(
+    gather([fails("d")], untyped({ quorum: 1 })),
+    /ctx\.gather: option "quorum" is unknown/,
+  );
   await new Promise((next) => setImmediate(next));
   assert.deepEqual(strays, []);
 });

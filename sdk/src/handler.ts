@@ -1,6 +1,7 @@
 // What may stand beside one handler: the schema of its input, its time, who may call it.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { descriptionCharsMax } from "@voda/proto/wire";
+import type { Internal } from "./agent-types.ts";
 import type { Ctx, ReadCtx } from "./context.ts";
 import type { MethodMode } from "./definition.ts";
 import { type Duration, durationMs } from "./duration.ts";
@@ -35,13 +36,6 @@ export interface HandlerOptions {
 export type ContextOf<S extends Schema, O, W extends object> = O extends { readonly readonly: true }
   ? ReadCtx<S>
   : Ctx<S, W>;
-
-declare const internal: unique symbol;
-
-/** Marks the type of a handler that clients cannot reach. */
-export interface Internal {
-  readonly [internal]: true;
-}
 
 type Sending<X> = undefined extends X ? [input?: X] : [input: X];
 

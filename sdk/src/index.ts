@@ -2,13 +2,14 @@
 // are.
 export type * from "@voda/proto/fields";
 export { type Agent, agent, type Handlers, type Returnable } from "./agent.ts";
+export type { Internal } from "./agent-types.ts";
 export type { AskFunction, AskOptions, AskSession } from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx, ReadState, State } from "./context.ts";
 export type { AnyAgent } from "./definition.ts";
 export type { Duration } from "./duration.ts";
 export { type ClientReason, type Code, type Reason, VodaError, type VodaErrorOptions } from "./error.ts";
 export type { Gathered, GatherFunction, GatherOptions } from "./gather.ts";
-export type { HandlerOptions, Internal } from "./handler.ts";
+export type { HandlerOptions } from "./handler.ts";
 export type { Json } from "./json.ts";
 export type { AgentOptions, Place } from "./options.ts";
 export type { RetryPolicy, RunFunction, RunOp, RunOptions } from "./run.ts";
@@ -34,18 +35,23 @@ export {
 } from "./topic.ts";
 export type {
   WaitFunction,
+  WorkflowAccess,
   WorkflowCtx,
   WorkflowError,
   WorkflowHandlers,
+  WorkflowName,
   WorkflowPhase,
   WorkflowRunFunction,
   WorkflowRunOptions,
   WorkflowStatus,
   Workflows,
+  WorkflowsOptions,
 } from "./workflow.ts";
 export {
+  type AnyWorkflows,
   type NotifyFunction,
   type Signal,
+  type SignalData,
   type StartArguments,
   type StartOptions,
   type Starts,

@@ -92,8 +92,10 @@ const sendableKey = /^[\x21-\x7e]{1,255}$/;
  * It throws nothing itself: what is wrong rejects.
  */
 export function runFunction(run: (request: RunRequest) => Promise<unknown>): RunFunction {
-  return async (name: string, perform: (op: RunOp) => unknown, options: RunOptions = {}): Promise<never> =>
-    (await run(runRequestOf("ctx.run", name, perform, options))) as never;
+  return async (name: string, perform: (op: RunOp) => unknown, given?: RunOptions): Promise<never> => {
+    const options = given === undefined ? {} : given;
+    return (await run(runRequestOf("ctx.run", name, perform, options))) as never;
+  };
 }
 
 /** `way`: how it is written. @throws VodaError for what is no step, and for a bad option */

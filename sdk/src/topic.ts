@@ -1,14 +1,16 @@
 // Topics: agents whose sessions pass on what is published to the sessions that subscribed. All of it is
 // state, turns and messages of the topic's own session, so once and in order hold as they do for those.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { identifierProblem } from "@voda/proto/name";
 import { agent } from "./agent.ts";
-import type { CalledAgent } from "./agent-types.ts";
+import type { CalledAgent, Internal } from "./agent-types.ts";
 import type { Ctx } from "./context.ts";
 import { agentParts, type TypedAgent } from "./definition.ts";
 import { VodaError } from "./error.ts";
-import type { HandlerOptions, Internal, Reached } from "./handler.ts";
-import type { Json } from "./json.ts";
+import type { HandlerOptions, Reached } from "./handler.ts";
+import type { IfJson, Json } from "./json.ts";
 import { nameProblem } from "./name.ts";
+import { refuseUnknown } from "./options.ts";
 import { s } from "./schema.ts";
 import { type Published, subscriberOf, topicMark } from "./subscription.ts";
 
@@ -113,21 +115,33 @@ export interface TopicFunction {
    */
   <const N extends string, const O extends TopicOptions & { readonly input: StandardSchemaV1 }>(
     name: N,
-    options: O,
-  ): Topic<N, StandardSchemaV1.InferInput<O["input"]>, StandardSchemaV1.InferOutput<O["input"]>, O>;
+    options: O & KnownOnly<O>,
+  ): IfJson<
+    StandardSchemaV1.InferInput<O["input"]> | StandardSchemaV1.InferOutput<O["input"]>,
+    Topic<N, StandardSchemaV1.InferInput<O["input"]>, StandardSchemaV1.InferOutput<O["input"]>, O>
+  >;
   /** Without a schema messages are unchecked: `topic<"news", News>("news")` says what they are. */
   <const N extends string, X = Json>(
     name: N,
-    options?: TopicOptions & { readonly input?: undefined },
-  ): Topic<N, X, X>;
+    options: Unchecked & { readonly access: "internal" },
+  ): IfJson<X, Topic<N, X, X, { readonly access: "internal" }>>;
+  <const N extends string, X = Json>(
+    name: N,
+    options?: Unchecked & { readonly access?: "public" },
+  ): IfJson<X, Topic<N, X, X>>;
 }
 
+type Unchecked = TopicOptions & { readonly input?: undefined };
+type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: "no such option" };
+
+const optionNames: ReadonlySet<string> = new Set(["input", "access", "description"]);
+
 /** Passes on what is published: see TopicFunction. */
-export const topic = ((name: string, options: TopicOptions = {}): unknown => {
+export const topic = ((name: string, given?: TopicOptions): unknown => {
+  const options = given === undefined ? {} : given;
+  const method = checkedSubscriber(name);
+  refuseUnknown(`topic ${name}: option`, options, optionNames);
   const self = { name } as CalledAgent<Steps>;
-  const method = subscriberOf(name);
-  const problem = nameProblem(method);
-  if (problem !== undefined) throw new TypeError(`topic ${name}: the handler of its subscribers: ${problem}`);
   const internal = { access: "internal" } as const;
   const made = agent(name, fields)
     .readonly({ subscribers: (ctx) => ctx.state.places.size })
@@ -146,6 +160,16 @@ export const topic = ((name: string, options: TopicOptions = {}): unknown => {
     .handler("page", internal, (ctx, passing: Passing) => sendPage(ctx, method, passing));
   return Object.freeze({ name, [agentParts]: made[agentParts], [topicMark]: true });
 }) as TopicFunction;
+
+/** @throws TypeError for what is no name of a topic */
+function checkedSubscriber(name: unknown): string {
+  const bad = identifierProblem("topic", name);
+  if (bad !== undefined) throw new TypeError(bad);
+  const method = subscriberOf(String(name));
+  const problem = nameProblem(method);
+  if (problem === undefined) return method;
+  throw new TypeError(`topic ${String(name)}: the handler of its subscribers: ${problem}`);
+}
 
 const encoder = new TextEncoder();
 

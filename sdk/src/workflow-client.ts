@@ -35,7 +35,7 @@ export interface WorkflowRun<R> {
   /** Has it undo what it did, and end. False when it had ended. */
   cancel(): Promise<boolean>;
   /** Kept until the workflow waits for it. */
-  signal<X>(signal: Signal<X>, ...data: SignalData<X>): Promise<void>;
+  signal<X>(signal: Signal<X>, ...data: SignalData<NoInfer<X>>): Promise<void>;
 }
 
 /** `$workflows` of a session, where clients may look at workflows, and no more. */

@@ -59,16 +59,12 @@ export type StartArguments<F> = Started<Input<F>>;
 
 /** `ctx.start`: one function per workflow of the agent. */
 export type Starts<W> = string extends keyof W
-  ? { readonly [name: string]: (...input: Unchecked[]) => WorkflowRef }
+  ? AnyWorkflows
   : { readonly [K in keyof W]: (...input: StartArguments<W[K]>) => WorkflowRef };
 
-/**
- * Where one workflow of a block has an error the compiler knows the names of none: it complains of that one,
- * and of nothing that follows.
- */
-export type AnyWorkflows = { readonly [name: string]: Unchecked };
-// oxlint-disable-next-line typescript/no-explicit-any -- see above
-type Unchecked = any;
+// oxlint-disable-next-line typescript/no-explicit-any -- names and inputs are not known there
+/** Where a workflow of a block has an error: the compiler complains of that one, and of nothing after it. */
+export type AnyWorkflows = any;
 
 /** `ctx.notify` */
-export type NotifyFunction = <X>(id: string, signal: Signal<X>, ...data: SignalData<X>) => void;
+export type NotifyFunction = <X>(id: string, signal: Signal<X>, ...data: SignalData<NoInfer<X>>) => void;

@@ -1,9 +1,9 @@
 // Workflows as their authors write them (docs/workflows.md).
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Internal } from "./agent-types.ts";
 import type { Ctx, Logger, State } from "./context.ts";
 import type { Duration } from "./duration.ts";
 import type { Code } from "./error.ts";
-import type { Internal } from "./handler.ts";
 import type { IfJson, Json, Sent } from "./json.ts";
 import type { RunOp, RunOptions } from "./run.ts";
 import type { Schema } from "./schema.ts";
@@ -107,8 +107,8 @@ export interface WorkflowStatus {
 }
 
 /**
- * What clients may do with workflows, past all handlers of the agent. `public`: start, signal and cancel them,
- * and look at them. `readonly`: look at them. `internal`: nothing. Sessions of agents may do all of it.
+ * What clients may do with workflows, past all handlers of the agent. `public`: start, signal and cancel
+ * them, and look at them. `readonly`: look at them. `internal`: nothing. Sessions of agents may do all of it.
  */
 export type WorkflowAccess = "public" | "readonly" | "internal";
 

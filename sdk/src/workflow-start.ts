@@ -62,9 +62,8 @@ export type Starts<W> = string extends keyof W
   ? AnyWorkflows
   : { readonly [K in keyof W]: (...input: StartArguments<W[K]>) => WorkflowRef };
 
-// oxlint-disable-next-line typescript/no-explicit-any -- names and inputs are not known there
 /** Where a workflow of a block has an error: the compiler complains of that one, and of nothing after it. */
-export type AnyWorkflows = any;
+export type AnyWorkflows = any; // oxlint-disable-line typescript/no-explicit-any -- no names are known there
 
 /** `ctx.notify` */
 export type NotifyFunction = <X>(id: string, signal: Signal<X>, ...data: SignalData<NoInfer<X>>) => void;

@@ -41,7 +41,7 @@ test("the config names the agents with their methods", () => {
     ["voter", ["handler vote"]],
     [
       "findings",
-      ["readonly subscribers", "publish", "subscribe", "unsubscribe", "pass", "page"].map((one) =>
+      ["readonly subscribers", "publish", "subscribe", "unsubscribe", "step", "look", "page"].map((one) =>
         one.startsWith("readonly") ? one : `handler ${one}`,
       ),
     ],

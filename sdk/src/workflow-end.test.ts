@@ -80,7 +80,7 @@ for (const [what, { act, code, reason, words }] of Object.entries(ends))
       },
     });
     await using mesh = await testMesh({ agents: [job] });
-    const run = await mesh.client.job("j").$workflows.work.start();
+    const run = await mesh.workflows(job, "j").work.start();
     await mesh.settle();
     const error = await errorOf(run);
     assert.deepEqual([error.code, error.reason], [code, reason]);
@@ -123,7 +123,7 @@ for (const [what, { give, reason, words }] of Object.entries(results))
         },
       });
       await using mesh = await testMesh({ agents: [job] });
-      const run = await mesh.client.job("j").$workflows.work.start();
+      const run = await mesh.workflows(job, "j").work.start();
       await mesh.settle();
       if (dies) mesh.kill();
       await mesh.advance("1m");
@@ -142,12 +142,12 @@ test("a step whose result no schema takes was done all the same, and is undone",
         schema: {
           "~standard": { version: 1, vendor: "test", validate: () => ({ issues: [{ message: "no" }] }) },
         },
-        undo: (paid) => void done.push(`refund ${paid}`),
+        undo: (paid) => void done.push(`refund ${String(paid)}`),
       });
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   assert.equal((await errorOf(run)).reason, "invalid_result");
   assert.deepEqual(done, ["refund paid"]);
@@ -161,7 +161,7 @@ test("what an undo gives is not kept, whatever it is", async () => {
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   assert.equal((await errorOf(run)).message, "no luck");
 });
@@ -181,7 +181,7 @@ test("undos that fail are tried once each, and the error of a thousand of them i
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   const { message } = await errorOf(run);
   assert.match(
@@ -215,7 +215,7 @@ test("an undo that failed is not tried again when the node dies amid the others,
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   mesh.kill();
   resolve();
@@ -232,10 +232,10 @@ test("what JSON or the journal does not have is refused of an input, a signal an
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const { work } = mesh.client.job("j").$workflows;
+  const { work } = mesh.workflows(job, "j");
   for (const [input, words] of [
-    [{ a: half }, /^the input\.a has half a character/],
-    [nested(64), /^the input\[0\].* is nested deeper than keptDepthMax 63/],
+    [{ a: half }, /^\$workflows\.work\.start: the input\.a has half a character/],
+    [nested(64), /^\$workflows\.work\.start: the input\[0\].* is nested deeper than keptDepthMax 63/],
   ] as const) {
     const error = await rejection(work.start(input));
     assert.equal(error.reason, "bad_request");
@@ -254,7 +254,7 @@ test("what the state takes is kept, with what stands around it, to the last leve
   const deepest = nested(keptDepthMax - 1);
   const job = agent("job", {}).workflows({ work: async (_wf, input: unknown) => input as null });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start(deepest);
+  const run = await mesh.workflows(job, "j").work.start(deepest);
   await mesh.settle();
   assert.deepEqual((await run.status()).result, deepest);
   assert.throws(() => keptJson("it", nested(keptDepthMax)), { reason: "bad_request" });

@@ -420,7 +420,7 @@ for (const first of ["wait", "sleep"] as const)
       },
     });
     await using mesh = await testMesh({ agents: [job] });
-    const run = await mesh.client.job("j").$workflows.work.start();
+    const run = await mesh.workflows(job, "j").work.start();
     const until = async (isSo: (status: WorkflowStatus) => boolean) => {
       for (let looks = 0; !isSo(await run.status()); looks += 1) {
         assert.ok(looks < 200, JSON.stringify(await run.status()));
@@ -444,7 +444,7 @@ test("a body that goes on by itself is wanted while its step is done, wherever i
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   while (asked.length === 0) await pauseMs(5);
   await mesh.settle();
   mesh.kill();

@@ -47,6 +47,7 @@ export class RingReader {
   #head: number;
   #headAt = headIndex;
   #scheduled: NodeJS.Immediate | undefined;
+  #held = false;
   #closed = false;
 
   constructor(shared: SharedArrayBuffer, doorbell: Doorbell, listener: RingListener) {
@@ -69,6 +70,12 @@ export class RingReader {
     while (!this.#closed && this.#readSome());
   }
 
+  /** Reads nothing from now on, or goes on. Within a record of its own it ends what this drain would read. */
+  hold(isHeld: boolean): void {
+    this.#held = isHeld;
+    if (!isHeld && !this.#closed) this.#drainSoon();
+  }
+
   close(): void {
     this.#closed = true;
     clearImmediate(this.#scheduled);
@@ -87,7 +94,7 @@ export class RingReader {
    * looks again and sleeps.
    */
   #drain(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#held) return;
     try {
       if (this.#readSome()) return this.#drainSoon();
       Atomics.store(this.#ring.control, readerSleepsIndex, 1);
@@ -111,7 +118,7 @@ export class RingReader {
         records < drainRecordsMax && ((this.#tail - from) | 0) < drainBytesMax;
         records += 1
       ) {
-        if (this.#closed || !this.#readOne()) break;
+        if (this.#closed || this.#held || !this.#readOne()) break;
       }
     } finally {
       // also after a throw: the records that were handed on are read, and their room is free

@@ -106,3 +106,39 @@ test("what cannot be read ends the hearing, and is told once", () => {
   assert.deepEqual(broken, ["meta entry 0 after 0"]);
   for (const end of [from, to]) end[Symbol.dispose]();
 });
+
+test("who has messages that wait for room hears nothing until they have left", async (t) => {
+  const [there, back] = [createRing(4096), createRing(4096)];
+  const { port1, port2 } = new MessageChannel();
+  const codec = { encode: toWorker.encode, decode: toWorker.decode };
+  const heard = Promise.withResolvers<void>();
+  let answers = 0;
+  let most = 0;
+  const asks = openChannel<ToWorker, ToWorker>(
+    { input: back, output: there, port: port1 },
+    {
+      ...codec,
+      onMessage: () => ++answers === 60 && heard.resolve(),
+      onBroken: assert.fail,
+    },
+  );
+  const answersBack = openChannel<ToWorker, ToWorker>(
+    { input: there, output: back, port: port2 },
+    {
+      ...codec,
+      onMessage({ activation }) {
+        answersBack.send({ type: "page", activation, bytes: new Uint8Array(1600) });
+        most = Math.max(most, answersBack.waitingBytes());
+      },
+      onBroken: assert.fail,
+      onBehind: () => undefined,
+    },
+  );
+  t.after(() => {
+    for (const end of [asks, answersBack]) end[Symbol.dispose]();
+  });
+  for (let activation = 1; activation <= 60; activation += 1) asks.send({ type: "close", activation });
+  await heard.promise;
+  assert.ok(most > 0 && most < 2 * 1700, `${most} bytes waited at once`);
+  assert.equal(answersBack.waitingBytes(), 0);
+});

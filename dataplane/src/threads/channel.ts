@@ -14,6 +14,8 @@ export interface Ends {
 export interface ThreadChannel<Out> extends Disposable {
   /** Never fails: what the ring has no room for waits here, in order. */
   readonly send: (message: Out) => void;
+  /** Of messages that wait here. */
+  readonly waitingBytes: () => number;
   /** Takes all that the other side has said: it may not come to ringing the bell. */
   takeRest(): void;
 }
@@ -25,7 +27,10 @@ export interface ChannelOptions<Out, In> {
   readonly onMessage: (message: In) => void;
   /** What the other side wrote cannot be read: it is heard no more, and its thread must end. */
   readonly onBroken: (error: Error) => void;
-  /** Messages wait here for room in the ring, or do not any more. */
+  /**
+   * Messages wait here for room in the ring, or do not any more. Who is told so hears nothing meanwhile, since
+   * what it hears makes it say more: one side of the two, for the other one must always read.
+   */
   readonly onBehind?: (isBehind: boolean) => void;
 }
 
@@ -36,6 +41,7 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   const writer = new RingWriter(ends.output, ends.port);
   const cursor = new FrameCursor();
   const backlog: FrameFields[] = [];
+  let waitingBytes = 0;
 
   const reader = new RingReader(ends.input, ends.port, {
     onRecord(memory, at, length) {
@@ -67,11 +73,17 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     for (const fields of backlog) {
       if (!write(fields)) break;
       sent += 1;
+      waitingBytes -= lengthOf(fields);
     }
     backlog.splice(0, sent);
     // the thread's table of begun calls is exact again
-    if (sent > 0 && backlog.length === 0) options.onBehind?.(false);
+    if (sent > 0 && backlog.length === 0) setBehind(false);
     waitForSpace();
+  };
+  const setBehind = (isBehind: boolean): void => {
+    if (options.onBehind === undefined) return;
+    options.onBehind(isBehind);
+    reader.hold(isBehind);
   };
   const waitForSpace = (): void => {
     const next = backlog[0];
@@ -84,10 +96,12 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       // never past one that waits: order is what the other side relies on
       if (backlog.length === 0 && write(fields)) return;
       backlog.push(fields);
+      waitingBytes += lengthOf(fields);
       if (backlog.length > 1) return;
-      options.onBehind?.(true);
+      setBehind(true);
       waitForSpace();
     },
+    waitingBytes: () => waitingBytes,
     takeRest: () => reader.takeRest(),
     [Symbol.dispose]() {
       writer.close();

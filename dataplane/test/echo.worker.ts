@@ -14,7 +14,10 @@ interface Rings {
 
 const { here, back, hereBell, backBell } = workerData as Rings;
 const held: Uint8Array[] = [];
-const writer = new RingWriter(back, backBell);
+const fail = (error: Error): never => {
+  throw error;
+};
+const writer = new RingWriter(back, backBell, fail);
 
 function flush(): void {
   for (let next = held[0]; next !== undefined; next = held[0]) {
@@ -31,9 +34,7 @@ const reader = new RingReader(here, hereBell, {
       if (held.length === 1) writer.onSpace(length, flush);
     }
   },
-  onBroken(error) {
-    throw error;
-  },
+  onBroken: fail,
 });
 
 parentPort?.once("message", () => {

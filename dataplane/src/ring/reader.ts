@@ -29,7 +29,7 @@ export interface RingListener {
    * write to them.
    */
   onRecord(memory: FrameMemory, at: number, length: number): void;
-  /** The writer broke the ring; nothing is read any more. */
+  /** The writer broke the ring; nothing is read any more. Told once. */
   onBroken(error: RingError): void;
 }
 
@@ -63,11 +63,12 @@ export class RingReader {
 
   /**
    * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop tick.
-   * @throws RingError
    */
   takeRest(): void {
     this.#headAt = committedIndex; // from now on: what is shown lags behind what is read
-    while (!this.#closed && this.#readSome());
+    this.#guarded(() => {
+      while (!this.#closed && this.#readSome());
+    });
   }
 
   /** Reads nothing from now on, or goes on. Within a record of its own it ends what this drain would read. */
@@ -95,12 +96,19 @@ export class RingReader {
    */
   #drain(): void {
     if (this.#closed || this.#held) return;
-    try {
+    this.#guarded(() => {
       if (this.#readSome()) return this.#drainSoon();
       Atomics.store(this.#ring.control, readerSleepsIndex, 1);
       if (Atomics.load(this.#ring.control, this.#headAt) === this.#tail) return;
       Atomics.store(this.#ring.control, readerSleepsIndex, 0);
       this.#drainSoon();
+    });
+  }
+
+  /** Every way to read goes through here: what a writer leaves must never be thrown at who only looks. */
+  #guarded(read: () => void): void {
+    try {
+      read();
     } catch (error) {
       // what a listener throws is its own; the ring is well
       if (!(error instanceof RingError)) throw error;

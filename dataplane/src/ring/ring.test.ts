@@ -7,6 +7,7 @@ import { type Prng, prng } from "@voda/stdx";
 import { writeRecord } from "../../test/write-record.ts";
 import { RingReader } from "./reader.ts";
 import {
+  committedIndex,
   createRing,
   headIndex,
   openRing,
@@ -29,7 +30,7 @@ function pair(bytes: number, onRecord: (record: Uint8Array) => void, start = 0) 
   Atomics.store(control, tailIndex, start);
   const { port1, port2 } = new MessageChannel();
   const broken = Promise.withResolvers<RingError>();
-  const writer = new RingWriter(shared, port1);
+  const writer = new RingWriter(shared, port1, broken.resolve);
   const open = (): RingReader =>
     new RingReader(shared, port2, {
       onRecord: ({ bytes: memory }, at, length) => onRecord(new Uint8Array(memory.subarray(at, at + length))),
@@ -232,7 +233,7 @@ test("what a listener throws is its own, and the next record comes", () => {
   const bell = new EventEmitter();
   const ends = { postMessage: () => undefined, on: bell.on.bind(bell), off: bell.off.bind(bell) };
   const shared = createRing(1024);
-  const writer = new RingWriter(shared, ends);
+  const writer = new RingWriter(shared, ends, assert.fail);
   const seen: (number | undefined)[] = [];
   const reader = new RingReader(shared, ends, {
     onRecord({ bytes }, at) {
@@ -263,7 +264,7 @@ test("a reader refuses a record that goes past the end of the ring", soon, async
   ring.close(reader);
 });
 
-test("a writer refuses the tail of a broken reader", () => {
+test("a writer tells of the tail of a broken reader, and writes no more", soon, async () => {
   const ahead = 1 << 20;
   const tooFarBehind = -2048;
   const withinRecord = 4;
@@ -271,9 +272,31 @@ test("a writer refuses the tail of a broken reader", () => {
     const ring = pair(1024, () => undefined);
     for (let i = 0; i < 10; i += 1) assert.equal(writeRecord(ring.writer, new Uint8Array(100)), i < 9);
     ring.control[tailIndex] = tail;
-    assert.throws(() => writeRecord(ring.writer, new Uint8Array(100)), /does not fit/, `tail ${tail}`);
+    assert.equal(writeRecord(ring.writer, new Uint8Array(100)), false);
+    assert.match((await ring.broken).message, /does not fit/, `tail ${tail}`);
+    assert.equal(writeRecord(ring.writer, new Uint8Array(8)), false, "though there is room for it");
     ring.close();
   }
+});
+
+test("a writer that waits for room is told of a broken reader too", soon, async () => {
+  const ring = pair(1024, () => undefined);
+  while (writeRecord(ring.writer, new Uint8Array(100)));
+  ring.control[tailIndex] = 4;
+  ring.writer.onSpace(100, () => assert.fail("there is no room"));
+  assert.match((await ring.broken).message, /does not fit/);
+  ring.close();
+});
+
+test("whoever takes the rest of a broken ring is told, once, and nothing is thrown", soon, async () => {
+  const ring = pair(1024, () => assert.fail("it was read"));
+  const reader = ring.open();
+  writeRecord(ring.writer, new Uint8Array(20));
+  ring.control[committedIndex] = 36;
+  reader.takeRest();
+  assert.equal((await ring.broken).name, "RingError");
+  reader.takeRest();
+  ring.close(reader);
 });
 
 test("what is committed and not shown is read on demand, once, and the ring goes on", soon, async () => {
@@ -337,7 +360,7 @@ function echo(bytes: number, onRecord: (bytes: Uint8Array, at: number, length: n
     workerData: { here, back, ...bells },
     transferList: [toWorker.port2, fromWorker.port2],
   });
-  const writer = new RingWriter(here, toWorker.port1);
+  const writer = new RingWriter(here, toWorker.port1, assert.fail);
   const reader = new RingReader(back, fromWorker.port1, {
     onRecord: (memory, at, length) => onRecord(memory.bytes, at, length),
     onBroken: (error) => assert.fail(error),

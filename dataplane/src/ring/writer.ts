@@ -31,11 +31,15 @@ export class RingWriter {
   #reserved = 0;
   #scheduled: NodeJS.Immediate | undefined;
   #waiting: { readonly length: number; readonly listener: () => void } | undefined;
+  readonly #onBroken: (error: RingError) => void;
+  #isBroken = false;
   #closed = false;
 
-  constructor(shared: SharedArrayBuffer, doorbell: Doorbell) {
+  /** `onBroken`: the reader broke the ring; nothing is written any more. Told once. */
+  constructor(shared: SharedArrayBuffer, doorbell: Doorbell, onBroken: (error: RingError) => void) {
     this.#ring = openRing(shared);
     this.#doorbell = doorbell;
+    this.#onBroken = onBroken;
     this.memory = this.#ring.memory;
     this.recordBytesMax = ringRecordBytesMax(this.#ring.capacity);
     this.#head = Atomics.load(this.#ring.control, headIndex);
@@ -45,8 +49,8 @@ export class RingWriter {
   }
 
   /**
-   * Room for a record of at most `length` bytes: its place in `memory`, or `false` when the ring is full. A
-   * second call before `commit` takes the same room again. @throws RangeError beyond recordBytesMax
+   * Room for a record of at most `length` bytes: its place in `memory`, or `false` when the ring is full or
+   * broken. A second call before `commit` takes the same room again. @throws RangeError beyond recordBytesMax
    */
   reserve(length: number): number | false {
     if (length > this.recordBytesMax)
@@ -54,6 +58,7 @@ export class RingWriter {
     const { capacity, memory } = this.#ring;
     const at = this.#head & (capacity - 1);
     const need = this.#need(length);
+    if (this.#isBroken) return false;
     if (this.#free() < need && !this.#refresh(need)) return false;
     this.#reserved = need;
     if (need === roomOf(length)) return at + recordHeaderBytes;
@@ -136,7 +141,10 @@ export class RingWriter {
     const tail = Atomics.load(this.#ring.control, tailIndex);
     const used = (this.#head - tail) | 0;
     if (used < 0 || used > this.#ring.capacity || (tail & 7) !== 0) {
-      throw new RingError(`the reader's tail ${tail} does not fit the head ${this.#head}`);
+      this.#isBroken = true;
+      this.close();
+      this.#onBroken(new RingError(`the reader's tail ${tail} does not fit the head ${this.#head}`));
+      return false;
     }
     this.#tail = tail;
     return this.#free() >= room;

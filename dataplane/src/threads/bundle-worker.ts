@@ -23,8 +23,8 @@ import {
 import { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
 import { type FromWorker, fromWorker, type LogEntry, type SessionMessage } from "./from-worker.ts";
-import { findHolder, type ThreadHolder } from "./holder.ts";
-import { readDefinitions, readLoadError, readLogEntry } from "./lines.ts";
+import { findHolder } from "./holder.ts";
+import { readDefinitions, readLoadError, readLogEntry, type ThreadHolder } from "./lines.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 

@@ -25,7 +25,7 @@ export interface ChannelOptions<Out, In> {
   readonly encode: (message: Out) => FrameFields;
   readonly decode: (frame: FrameCursor) => In;
   readonly onMessage: (message: In) => void;
-  /** What the other side wrote cannot be read: it is heard no more, and its thread must end. */
+  /** What the other side wrote, in either ring, cannot be: its thread must end. */
   readonly onBroken: (error: Error) => void;
   /**
    * Messages wait here for room in the ring, or do not any more. Who is told so hears nothing meanwhile, since
@@ -38,7 +38,7 @@ export interface ChannelOptions<Out, In> {
  * Reads from now on. A message that cannot be read ends the channel: what follows it would be read wrongly.
  */
 export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): ThreadChannel<Out> {
-  const writer = new RingWriter(ends.output, ends.port);
+  const writer = new RingWriter(ends.output, ends.port, options.onBroken);
   const cursor = new FrameCursor();
   const backlog: FrameFields[] = [];
   let waitingBytes = 0;

@@ -1,6 +1,6 @@
 // What a worker says to the I/O thread.
 import type { LogLevel } from "@voda/proto/log-line";
-import { turnBytesMax } from "@voda/proto/wire";
+import { bodyBytesMax, pageBytesMax, turnBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import {
   type AsideMessage,
@@ -95,7 +95,7 @@ const codecs: MessageCodecs<FromWorker> = {
       const canonicalHash = isHashed ? hashOf(meta.slice(0, hashBytes)) : undefined;
       const rest = isHashed ? meta.subarray(hashBytes) : meta;
       const { sends, delta } = (code & sending) === 0 ? { sends: noSends, delta: rest } : splitSends(rest);
-      checkSize("changes and answer of a turn", delta.length + answer.length);
+      checkSize("changes and answer of a turn", delta.length + answer.length, turnBytesMax);
       return { type: "turned", activation, call, turn, delta, answer, canonicalHash, sends };
     },
   },
@@ -106,7 +106,7 @@ const codecs: MessageCodecs<FromWorker> = {
     encode: outputFrame,
     decode(frame) {
       const { activation, call, turn: after } = frame;
-      return { type: "failed", activation, call, after, answer: frame.payloadCopy() };
+      return { type: "failed", activation, call, after, answer: answerOf(frame) };
     },
   },
   read: {
@@ -114,7 +114,7 @@ const codecs: MessageCodecs<FromWorker> = {
     encode: outputFrame,
     decode(frame) {
       const { activation, call, turn: after } = frame;
-      return { type: "read", activation, call, after, answer: frame.payloadCopy() };
+      return { type: "read", activation, call, after, answer: answerOf(frame) };
     },
   },
   dropped: {
@@ -132,7 +132,11 @@ const codecs: MessageCodecs<FromWorker> = {
   cut_page: {
     number: 5,
     encode: ({ activation, bytes }) => draft({ activation, payload: bytes }),
-    decode: (frame) => ({ type: "cut_page", activation: frame.activation, bytes: frame.payloadCopy() }),
+    decode(frame) {
+      const bytes = frame.payloadCopy();
+      checkSize("a page", bytes.length, pageBytesMax);
+      return { type: "cut_page", activation: frame.activation, bytes };
+    },
   },
   cut: {
     number: 6,
@@ -179,6 +183,7 @@ const codecs: MessageCodecs<FromWorker> = {
     decode(frame) {
       const { activation, call: by, turn: askId } = frame;
       const request = decodeCall(frame, 0, systemClock.monotonicMs());
+      checkSize("the input of an ask", request.body.length, bodyBytesMax);
       const { type } = request.head;
       if (type !== "invoke") throw new FrameError(`an ask of type ${type}`);
       return { type: "ask", activation, by, askId, request };
@@ -282,10 +287,15 @@ function splitSends(bytes: Uint8Array): { readonly sends: readonly Send[]; reado
   return { sends, delta: bytes.subarray(end) };
 }
 
-/** A record holds it. @throws FrameError */
-function checkSize(what: string, bytes: number): void {
-  if (bytes > turnBytesMax)
-    throw new FrameError(`${what} of ${bytes} bytes; turnBytesMax is ${turnBytesMax}`);
+function answerOf(frame: FrameCursor): Uint8Array {
+  const answer = frame.payloadCopy();
+  checkSize("an answer", answer.length, turnBytesMax);
+  return answer;
+}
+
+/** The store and other nodes take no more, and would fail this node. @throws FrameError */
+function checkSize(what: string, bytes: number, bytesMax: number): void {
+  if (bytes > bytesMax) throw new FrameError(`${what} of ${bytes} bytes; its bound is ${bytesMax}`);
 }
 
 /** A record keeps it: one of another length would be found there. @throws FrameError */

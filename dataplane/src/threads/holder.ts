@@ -4,17 +4,10 @@ import type { InspectorNotification } from "node:inspector";
 import { Session } from "node:inspector/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
+import { readHolder, type ThreadHolder } from "./lines.ts";
 
 /** Code inside one long call of Node's own does not stop for a debugger. */
 const askMsMax = 2_000;
-
-/** Who holds a thread, as far as it could say when it was stopped. */
-export interface ThreadHolder {
-  /** Empty for code that no call set off. */
-  readonly speaker: { readonly agent?: string; readonly call?: number };
-  /** The user's own file and line. */
-  readonly at?: string;
-}
 
 interface Paused {
   readonly callFrames: readonly {
@@ -51,7 +44,7 @@ async function stopAndAsk(worker: Attachment): Promise<ThreadHolder | undefined>
   );
   await worker.post("Debugger.resume");
   await worker.post("Debugger.disable");
-  return result.value === undefined ? undefined : (JSON.parse(result.value) as ThreadHolder);
+  return result.value === undefined ? undefined : readHolder(result.value);
 }
 
 interface Attachment {

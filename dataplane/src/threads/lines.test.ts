@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameError } from "../frame/index.ts";
-import { readDefinitions, readLoadError, readLogEntry } from "./lines.ts";
+import { readDefinitions, readHolder, readLoadError, readLogEntry } from "./lines.ts";
 
 const refused = (read: (line: string) => unknown, line: string, what: RegExp): void =>
   assert.throws(
@@ -39,6 +39,14 @@ test("why a bundle did not load is told with the place, where there is one", () 
   assert.equal(readLoadError('{"message":"no model"}'), "no model");
   assert.equal(readLoadError('{"message":"no model","at":"a.ts:3"}'), "no model at a.ts:3");
   refused(readLoadError, '{"at":"a.ts:3"}', /is not an error$/);
+});
+
+test("who holds a thread has a speaker, perhaps with a call and a place", () => {
+  const holder = { speaker: { agent: "a", call: 7 }, at: "a.ts:3:1" };
+  assert.deepEqual(readHolder(JSON.stringify(holder)), holder);
+  assert.deepEqual(readHolder('{"speaker":{}}'), { speaker: {} });
+  const wrongs = ["5", "null", "{}", '{"speaker":null}', '{"speaker":{"call":"7"}}', '{"speaker":{},"at":3}'];
+  for (const line of wrongs) refused(readHolder, line, /is not who holds a thread$/);
 });
 
 test("of a line that is wrong the beginning is told", () => {

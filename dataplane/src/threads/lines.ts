@@ -6,6 +6,14 @@ import type { LogEntry } from "./from-worker.ts";
 
 const shownCharsMax = 80;
 
+/** Who holds a thread, as far as it could say when it was stopped. */
+export interface ThreadHolder {
+  /** Empty for code that no call set off. */
+  readonly speaker: { readonly agent?: string; readonly call?: number };
+  /** The user's own file and line. */
+  readonly at?: string;
+}
+
 /** @throws FrameError or SyntaxError */
 export function readLogEntry(line: string): LogEntry {
   const entry: unknown = JSON.parse(line);
@@ -28,8 +36,24 @@ export function readLoadError(line: string): string {
   return isNamed(error, "at") ? `${error.message} at ${error.at}` : error.message;
 }
 
+/** Who holds the thread. @throws FrameError or SyntaxError */
+export function readHolder(line: string): ThreadHolder {
+  const holder: unknown = JSON.parse(line);
+  if (!isHolder(holder)) throw wrong("who holds a thread", line);
+  return holder;
+}
+
 const isNamed = <K extends string>(value: unknown, key: K): value is Readonly<Record<K, string>> =>
   typeof value === "object" && value !== null && typeof Reflect.get(value, key) === "string";
+
+function isHolder(value: unknown): value is ThreadHolder {
+  if (typeof value !== "object" || value === null || !("speaker" in value)) return false;
+  const { speaker, at } = value as { readonly speaker: unknown; readonly at?: unknown };
+  if (typeof speaker !== "object" || speaker === null) return false;
+  const call: unknown = Reflect.get(speaker, "call");
+  const isCall = call === undefined || typeof call === "number";
+  return isCall && (at === undefined || typeof at === "string");
+}
 
 const isLogEntry = (value: unknown): value is LogEntry => isNamed(value, "message");
 

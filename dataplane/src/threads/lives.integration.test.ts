@@ -36,6 +36,16 @@ const lives = agent("lives", {}).handlers({
     JSON.stringify = () => "{";
     console.log("said with what was replaced");
   },
+  shiftsHead() {
+    const { store } = Atomics;
+    Atomics.store = (words, at, value) => store(words, at, at === 1 ? value + 4 : value);
+    console.log("said with a head of its own");
+    for (;;);
+  },
+  hidesHolder() {
+    JSON.stringify = () => "5";
+    for (;;);
+  },
 });
 export default { agents: [lives, agent("other", {}).handlers({ run: () => 1 })] };
 `,
@@ -139,5 +149,27 @@ test("a bundle that loads no more is refused with what it did, until it does", a
   assert.equal(failure.retryAfterMs, 1_000);
   rmSync(flag);
   await waitUntil(() => worker.refusal === undefined, "it loads again");
+  await serves(2);
+});
+
+test("a thread that spoils what it shows of its ring is ended though it never rings, and the next one serves", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, open, serves, nextLoss } = await rig();
+  stack.use(workers);
+  const call = open(1).run("shiftsHead");
+  const { why, begun } = await nextLoss();
+  assert.match(why, /^what it wrote cannot be read \(the writer's head \d+ does not fit/);
+  assert.equal(begun.has(call), true);
+  await serves(2);
+});
+
+test("a thread that says nonsense of who holds it is ended as one that says nothing", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, open, serves, nextLoss, linesWith } = await rig();
+  stack.use(workers);
+  const call = open(1).run("hidesHolder");
+  const { why, overdue } = await nextLoss();
+  assert.deepEqual([why, overdue], [`it was held for longer than maxTurn ${limitMs} ms`, call]);
+  assert.equal(linesWith("who holds the thread cannot be asked").length, 1);
   await serves(2);
 });

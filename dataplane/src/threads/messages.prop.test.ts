@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { grpcCodes } from "@voda/proto/errors";
 import { keyProblem } from "@voda/proto/name";
-import { type Code, everyMsMin, timerMsMax } from "@voda/proto/wire";
+import {
+  bodyBytesMax,
+  type Code,
+  everyMsMin,
+  pageBytesMax,
+  timerMsMax,
+  turnBytesMax,
+} from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import * as fc from "fast-check";
 import { plainCall } from "../../test/call.ts";
@@ -191,6 +198,19 @@ test("a hash that is cut off is refused: a record would keep it", () => {
   const of = { activation: 1, call: 2, turn: 3, delta: nothing, answer: nothing };
   const turned = fromWorker.encode({ type: "turned", ...of, canonicalHash: new Uint8Array(16), sends: [] });
   assert.throws(() => passed({ ...turned, meta: turned.meta.subarray(0, 5) }, fromWorker.decode), FrameError);
+});
+
+test("what is larger than the store or another node takes is refused where it is read", () => {
+  const of = { activation: 1, call: 2, after: 0 };
+  const request = plainCall(0, 5_000, { body: new Uint8Array(bodyBytesMax + 1) });
+  const large: readonly FromWorker[] = [
+    { type: "read", ...of, answer: new Uint8Array(turnBytesMax + 1) },
+    { type: "failed", ...of, answer: new Uint8Array(turnBytesMax + 1) },
+    { type: "cut_page", activation: 1, bytes: new Uint8Array(pageBytesMax + 1) },
+    { type: "ask", activation: 1, by: 2, askId: 3, request },
+  ];
+  for (const message of large)
+    assert.throws(() => passed(fromWorker.encode(message), fromWorker.decode), /its bound is \d+$/);
 });
 
 test("a frame of no message is refused", () => {

@@ -78,7 +78,8 @@ export function checkKind(field: Field, kind: number): void {
   );
 }
 
-function readDot(reader: ByteReader): Dot {
+/** @throws DecodeError */
+export function readDot(reader: ByteReader): Dot {
   const origin = reader.varint();
   if (origin < 1 || origin > originMax) throw new DecodeError(`origin ${origin} is not 1 to ${originMax}`);
   return { origin, seq: reader.varint() };

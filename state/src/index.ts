@@ -1,3 +1,4 @@
+export { checkDelta, checkHead, checkPage, isDamage } from "./check.ts";
 export { type Dot, originMax } from "./delta.ts";
 export {
   beginEnvelope,

@@ -146,7 +146,7 @@ export function decodePages(pages: readonly Uint8Array[], crc32: Crc32): Snapsho
 }
 
 /** Compares with checksums that the pages carry; that each page fits its own is seen when it is opened. */
-function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
+export function readHead(reader: ByteReader, rest: readonly Uint8Array[]): number {
   const format = reader.u8();
   if (format !== 1) throw new DecodeError(`snapshot of format ${format}; known is 1`);
   const seq = reader.varint();

@@ -25,6 +25,7 @@ import { definitionProblem } from "./definition-problem.ts";
 import { type FromWorker, fromWorker, type LogEntry, type SessionMessage } from "./from-worker.ts";
 import { findHolder } from "./holder.ts";
 import { readDefinitions, readLoadError, readLogEntry, type ThreadHolder } from "./lines.ts";
+import { StoredCheck } from "./stored-check.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
@@ -95,6 +96,8 @@ interface HashedPage {
 
 interface Seat {
   readonly hear: (event: SessionEvent) => void;
+  /** Refuses what would not load again. */
+  readonly stored: StoredCheck;
   /** Pages of a snapshot that is on its way. */
   pages: HashedPage[];
 }
@@ -169,7 +172,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
   }
 
   open(activation: number, hear: Seat["hear"]): ThreadChannel<ToWorker> {
-    this.#seats.set(activation, { hear, pages: [] });
+    this.#seats.set(activation, { hear, stored: new StoredCheck(), pages: [] });
     return this.#life.channel;
   }
 
@@ -316,12 +319,15 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     if (seat === undefined) return; // it was closed meanwhile
     if (message.type === "cut_page") {
       // one at a time, as they come: 32 MiB at once would hold all sessions of the node up
+      seat.stored.page(message.bytes);
       seat.pages.push({ bytes: message.bytes, hash: hash16(message.bytes) });
     } else if (message.type === "cut") {
       const { pages } = seat;
       seat.pages = [];
+      seat.stored.snapshot(pages.map(({ bytes }) => bytes));
       seat.hear({ ...message, pages });
     } else {
+      if (message.type === "turned") seat.stored.delta(message.delta);
       seat.hear(message);
     }
   }

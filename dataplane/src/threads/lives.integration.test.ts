@@ -20,11 +20,11 @@ const flag = join(folder, "flag");
 const bundle = join(folder, "lives.mjs");
 writeFileSync(
   bundle,
-  `import { agent } from "voda";
+  `import { agent, s } from "voda";
 import { existsSync } from "node:fs";
 if (existsSync(${JSON.stringify(flag)})) throw new Error("no model");
 const kept = [];
-const lives = agent("lives", {}).handlers({
+const lives = agent("lives", { n: s.counter() }).handlers({
   run: () => 1,
   spin() {
     for (;;);
@@ -41,6 +41,15 @@ const lives = agent("lives", {}).handlers({
     Atomics.store = (words, at, value) => store(words, at, at === 1 ? value + 4 : value);
     console.log("said with a head of its own");
     for (;;);
+  },
+  spoilsState(ctx) {
+    const bytes = Object.getPrototypeOf(Uint8Array.prototype);
+    const { set } = bytes;
+    bytes.set = function (from, at) {
+      const isState = from[0] === 0x76 && from[1] === 0x6f;
+      return set.call(this, isState ? Uint8Array.from(from, (byte, i) => (i === 0 ? 0x56 : byte)) : from, at);
+    };
+    return ctx.state.n.add(1);
   },
   hidesHolder() {
     JSON.stringify = () => "5";
@@ -171,5 +180,19 @@ test("a thread that says nonsense of who holds it is ended as one that says noth
   const { why, overdue } = await nextLoss();
   assert.deepEqual([why, overdue], [`it was held for longer than maxTurn ${limitMs} ms`, call]);
   assert.equal(linesWith("who holds the thread cannot be asked").length, 1);
+  await serves(2);
+});
+
+test("a state that would not load again is not taken: its thread ends", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, open, serves, nextLoss } = await rig();
+  stack.use(workers);
+  const { heard, run } = open(1);
+  run("spoilsState");
+  assert.match(
+    (await nextLoss()).why,
+    /^what it wrote cannot be read \(changes of a turn: magic 0x61646f56 /,
+  );
+  assert.deepEqual(heard, []);
   await serves(2);
 });

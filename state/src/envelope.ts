@@ -117,8 +117,11 @@ export function envelopeCrc(bytes: Uint8Array): number {
   return new ByteReader(bytes.subarray(crcAt)).u32();
 }
 
+// Scratch space of one check: an array of its own costs as much as the checksum of a small delta.
+const headerWithoutCrc = new Uint8Array(envelopeBytes);
+
+/** Of bytes that have a whole header. */
 function checksum(bytes: Uint8Array, crc32: Crc32): number {
-  const header = bytes.slice(0, envelopeBytes);
-  header.fill(0, crcAt);
-  return crc32(bytes.subarray(envelopeBytes), crc32(header));
+  for (let at = 0; at < crcAt; at += 1) headerWithoutCrc[at] = bytes[at] ?? 0;
+  return crc32(bytes.subarray(envelopeBytes), crc32(headerWithoutCrc));
 }

@@ -184,6 +184,11 @@ export const step: number = await new Promise<number>(() => setInterval(String, 
     { "step.ts": "export const step: number = 1;\nprocess.exit(7);\n" },
     /ended the process that loads it with code 7/,
   ],
+  [
+    "a config whose process is ended by a signal",
+    { "step.ts": "export const step: number = 1;\nprocess.kill(process.pid, 9);\n" },
+    /^the process that loads the config was ended by SIGKILL; .* memory/,
+  ],
 ] as const) {
   test(`${name} is one line with what is wrong`, async () => {
     using folder = temporaryFolder();

@@ -37,16 +37,17 @@ function ask(describe: string, file: string): Promise<Description> {
   // Whichever comes first counts: after a description the process ends by itself.
   child.once("message", (message) => resolve(message as Description));
   child.once("error", reject);
-  child.once("exit", (code, signal) =>
-    reject(
-      new CliError(
-        signal === "SIGKILL"
-          ? `the config did not load within ${describeMsMax / 1000} s; it must not wait for anything at its top level`
-          : `the config ended the process that loads it with code ${code}; it must not call process.exit`,
-      ),
-    ),
-  );
+  // `killed` is the timeout's doing: a signal from elsewhere may be the same.
+  child.once("exit", (code, signal) => reject(new CliError(endedBy(child.killed, code, signal))));
   return promise;
+}
+
+function endedBy(isLate: boolean, code: number | null, signal: NodeJS.Signals | null): string {
+  if (isLate)
+    return `the config did not load within ${describeMsMax / 1000} s; it must not wait for anything at its top level`;
+  if (signal === null)
+    return `the config ended the process that loads it with code ${code}; it must not call process.exit`;
+  return `the process that loads the config was ended by ${signal}; the system does so where memory is short, and native code where it fails`;
 }
 
 /** The user's file and line in a stack: the first frame that is neither of Node, of voda nor of a package. */

@@ -28,8 +28,8 @@ export interface ChannelOptions<Out, In> {
   /** What the other side wrote, in either ring, cannot be: its thread must end. */
   readonly onBroken: (error: Error) => void;
   /**
-   * Messages wait here for room in the ring, or do not any more. Who is told so hears nothing meanwhile, since
-   * what it hears makes it say more: one side of the two, for the other one must always read.
+   * Messages wait here for room in the ring, or do not any more. Who is told so hears nothing meanwhile: it
+   * would only say more. One side of the two, for the other one must always read.
    */
   readonly onBehind?: (isBehind: boolean) => void;
 }
@@ -40,8 +40,7 @@ export interface ChannelOptions<Out, In> {
 export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In>): ThreadChannel<Out> {
   const writer = new RingWriter(ends.output, ends.port, options.onBroken);
   const cursor = new FrameCursor();
-  const backlog: FrameFields[] = [];
-  let waitingBytes = 0;
+  const backlog = new Backlog();
 
   const reader = new RingReader(ends.input, ends.port, {
     onRecord(memory, at, length) {
@@ -69,15 +68,9 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     return true;
   };
   const drain = (): void => {
-    let sent = 0;
-    for (const fields of backlog) {
-      if (!write(fields)) break;
-      sent += 1;
-      waitingBytes -= lengthOf(fields);
-    }
-    backlog.splice(0, sent);
+    const sent = backlog.shift(write);
     // the thread's table of begun calls is exact again
-    if (sent > 0 && backlog.length === 0) setBehind(false);
+    if (sent > 0 && backlog.size === 0) setBehind(false);
     waitForSpace();
   };
   const setBehind = (isBehind: boolean): void => {
@@ -86,7 +79,7 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     reader.hold(isBehind);
   };
   const waitForSpace = (): void => {
-    const next = backlog[0];
+    const next = backlog.first;
     if (next !== undefined) writer.onSpace(lengthOf(next), drain);
   };
 
@@ -94,14 +87,13 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     send(message) {
       const fields = options.encode(message);
       // never past one that waits: order is what the other side relies on
-      if (backlog.length === 0 && write(fields)) return;
+      if (backlog.size === 0 && write(fields)) return;
       backlog.push(fields);
-      waitingBytes += lengthOf(fields);
-      if (backlog.length > 1) return;
+      if (backlog.size > 1) return;
       setBehind(true);
       waitForSpace();
     },
-    waitingBytes: () => waitingBytes,
+    waitingBytes: () => backlog.bytes,
     takeRest: () => reader.takeRest(),
     [Symbol.dispose]() {
       writer.close();
@@ -109,6 +101,33 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       ends.port.close();
     },
   };
+}
+
+/** Messages that wait for room in the ring, the oldest first. */
+class Backlog {
+  readonly #waiting: FrameFields[] = [];
+  bytes = 0;
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  get first(): FrameFields | undefined {
+    return this.#waiting[0];
+  }
+
+  push(fields: FrameFields): void {
+    this.#waiting.push(fields);
+    this.bytes += lengthOf(fields);
+  }
+
+  /** Takes out what `write` has taken, up to the first that it has not; how many. */
+  shift(write: (fields: FrameFields) => boolean): number {
+    const left = this.#waiting.findIndex((fields) => !write(fields));
+    const sent = this.#waiting.splice(0, left < 0 ? this.#waiting.length : left);
+    for (const fields of sent) this.bytes -= lengthOf(fields);
+    return sent.length;
+  }
 }
 
 function lengthOf({ subject, meta, payload }: FrameFields): number {

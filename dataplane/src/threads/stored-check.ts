@@ -1,5 +1,5 @@
-// What a thread gives to be stored. The code of agents shares it, and may have replaced what states are written
-// with: what would not load again is refused before it is stored, for then the session is lost for good.
+// What a thread gives to be stored. The code of agents shares it, and may have replaced what states are
+// written with: what would not load again is refused before it is stored, for it would be lost for good.
 import { crc32 } from "node:zlib";
 import { checkDelta, checkHead, checkPage, isDamage } from "@voda/state";
 import { FrameError } from "../frame/index.ts";

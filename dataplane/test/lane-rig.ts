@@ -97,6 +97,7 @@ class RigWorld implements World {
   incarnation = me;
   valid = true;
   readonly standings = new Map<string, Standing>();
+  readonly closed = new Set<string>();
   #count = 0;
 
   leaseValid(): boolean {
@@ -105,6 +106,10 @@ class RigWorld implements World {
 
   standing(incarnation: string): Standing {
     return this.standings.get(incarnation) ?? { type: "living" };
+  }
+
+  wasClosed(incarnation: string): boolean {
+    return this.closed.has(incarnation);
   }
 
   unique(): number {

@@ -40,8 +40,9 @@ interface RigOptions {
   readonly first?: number;
   /** What a worker says to an opening. */
   readonly refusal?: Failed;
-  /** The last record of the session's lane; whoever wrote it lives. */
+  /** The last record of the session's lane; whoever wrote it lives, unless it `isOver`. */
   readonly last?: StoredRecord;
+  readonly isOver?: boolean;
   readonly queueMax?: number;
   /** What openings get of the node. */
   readonly devices?: readonly DeviceShare[];
@@ -133,6 +134,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
         if (incident !== "dead_letter") assert.fail(message);
         seen.reported.push(message);
       },
+      warn: (_session, message) => void seen.reported.push(message),
     },
   };
 }
@@ -180,18 +182,24 @@ function storeOf({ last }: RigOptions, seen: Seen, later: Later): Ports["store"]
   };
 }
 
-function reactorOf(ports: Ports, timers: TestTimers, unique: () => number): Reactor {
+function reactorOf(
+  ports: Ports,
+  timers: TestTimers,
+  unique: () => number,
+  { isOver = false }: RigOptions,
+): Reactor {
   return new Reactor({
     ports,
     world: {
       refresh: () => undefined,
-      storeMs: 1_000,
+      storeMs: 1e6,
       get monotonicMs() {
         return timers.nowMs();
       },
       incarnation: me,
       leaseValid: () => true,
-      standing: () => ({ type: "living" }),
+      standing: (of) => (isOver && of !== me ? { type: "ended", successor: undefined } : { type: "living" }),
+      wasClosed: () => false,
       unique,
       birth: () => new Uint8Array(16),
     },
@@ -243,7 +251,7 @@ export function reactorRig(options: RigOptions = {}) {
   const later: Later = [];
   const seen = nothingSeen();
   const ports = portsOf(options, seen, later);
-  const reactor = reactorOf(ports, timers, numbers);
+  const reactor = reactorOf(ports, timers, numbers, options);
   const answers: Answer[] = [];
   return {
     ...seen,

@@ -53,6 +53,9 @@ export type CallId =
       readonly rawHash: Uint8Array;
     };
 
+/** Of a letter: what its source is known by, and its number there. */
+export type SentId = Extract<CallId, { type: "sent" }>;
+
 /** `reject`: it is refused, and nothing is done. */
 export type OnBusy = "queue" | "reject";
 

@@ -12,6 +12,7 @@ import {
   type CallType,
   chainMax,
   noChain,
+  type SentId,
   type SessionCall,
 } from "./call.ts";
 import { readEntries, writeNumber, writeText } from "./entries.ts";
@@ -207,8 +208,6 @@ function readChain(input: ByteReader): string[] {
   if (count > chainMax) throw new FrameError(`a chain of ${count} sessions exceeds chainMax ${chainMax}`);
   return Array.from({ length: count }, () => input.text());
 }
-
-type SentId = Extract<CallId, { type: "sent" }>;
 
 function writeSentId(out: ByteWriter, { source, n }: SentId): void {
   if (source.length !== hashBytes)

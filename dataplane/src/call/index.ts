@@ -32,6 +32,7 @@ export {
   draftCall,
   noChain,
   type OnBusy,
+  type SentId,
   type SessionCall,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";

@@ -11,6 +11,7 @@ function rig(more: Partial<KnownLeases> = {}) {
     leaseLeftMs: () => 0,
     ended: () => "no",
     successor: () => undefined,
+    wasClosed: () => false,
     prove: () => assert.fail("nothing is to be proved"),
     ...more,
   };

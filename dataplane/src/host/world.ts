@@ -8,7 +8,7 @@ import type { HostWorld } from "../reactor/index.ts";
 /** What the world knows of leases. */
 export type KnownLeases = Pick<
   Membership,
-  "incarnation" | "storeMs" | "leaseLeftMs" | "ended" | "successor" | "prove"
+  "incarnation" | "storeMs" | "leaseLeftMs" | "ended" | "successor" | "wasClosed" | "prove"
 >;
 
 export function createWorld(
@@ -47,6 +47,7 @@ export function createWorld(
       if (ended === "unknown") prove(incarnation);
       return { type: "living" };
     },
+    wasClosed: (incarnation) => membership.wasClosed(incarnation),
     unique,
     birth: () => randomBytes(16),
   };

@@ -3,11 +3,11 @@ import { assert, bytesEqual } from "@voda/stdx";
 import {
   type AbandonReason,
   type CallHead,
-  type CallId,
   encodeAnswer,
   type Failure,
   fail,
   left,
+  type SentId,
 } from "../call/index.ts";
 import type { TurnMessage } from "../turn/index.ts";
 import { dropAsks } from "./ask-gate.ts";
@@ -151,7 +151,7 @@ function takeLetter(
   pass: Pass,
   { seen, turns, tip }: Activation,
   work: Work,
-  { source, n }: Extract<CallId, { type: "sent" }>,
+  { source, n }: SentId,
 ): boolean {
   const fate = fateOf(seen, source, n);
   if (fate === "taken") replyWork(pass, work, taken, tip.n, tip.uid);

@@ -60,7 +60,7 @@ function appendNext(pass: Pass, activation: Activation): void {
     if (ready.body.released && !isBellExact(activation)) return;
     const seen = seenAt(activation.seen, world.storeMs);
     const journal = journalsAt(journals, world.storeMs);
-    const suspected = suspectsAt(suspects, world.storeMs);
+    const suspected = suspectsAt(suspects, world.storeMs, ready.body.released);
     const messages = {
       outbox: outboxAt(outbox),
       seen,
@@ -74,7 +74,7 @@ function appendNext(pass: Pass, activation: Activation): void {
   }
   // a bare claim: a record without turns
   const isNothing =
-    turns.pending.length === 0 && journals.pending.length === 0 && suspects.pending.length === 0;
+    turns.pending.length === 0 && journals.pending.length === 0 && suspects.pending.size === 0;
   // whoever drops or retries a dead letter must not see it rise; one that goes to sleep says so by its fold
   const hasGraves = outbox.graves.size > 0 && orders.closing !== "sleep";
   const isBare = isNothing && !hasGraves && !hasSeals(lane, activation) && !hasDue(pass, activation);
@@ -246,12 +246,13 @@ export function committed(pass: Pass, activation: Activation, flight: Flight, se
     carryOut(pass, activation.orders, "wake");
   }
   if (isUrgent) unring(pass, activation, isGone);
+  // before what the record says of letters that are over, as in replay: those have ended
+  if (record.type === "turns" && record.suspects !== undefined)
+    acceptSuspects(activation.suspects, record.suspects);
   // answers first; what follows may drop the activation
   if (record.type === "turns") acceptTurns(pass, activation, record, flight.turns);
   if (record.type === "turns" && record.journal !== undefined)
     acceptJournal(pass, activation, record.journal);
-  if (record.type === "turns" && record.suspects !== undefined)
-    acceptSuspects(activation.suspects, record.suspects);
   for (const { number } of flight.seals) failCall(pass, number, notTaken());
   noteCovered(activation);
   if (record.type === "fold" && flight.trim !== undefined)

@@ -15,7 +15,7 @@ import { settle } from "./settle.ts";
 import { cutTaken, snapshot } from "./snapshot.ts";
 import { noteStep, stepDone, stepGate } from "./step-gate.ts";
 import { suspectGate } from "./suspect-gate.ts";
-import { setAlone } from "./suspects.ts";
+import { grantAlone } from "./suspects.ts";
 import { renewTip } from "./tip.ts";
 import type { Incarnation, LaneEffect, LaneEvent, World } from "./types.ts";
 import { advanceWake, pauseWake, wakeReplied } from "./wake.ts";
@@ -87,7 +87,7 @@ function note(at: Pass, event: LaneEvent): void {
       if (lane.waking?.stage === "pause") lane.waking = undefined;
       return;
     case "alone":
-      if (lane.activation !== undefined) setAlone(lane.activation.suspects, event.call, "granted");
+      if (lane.activation !== undefined) grantAlone(lane.activation.suspects, event.call);
       return;
     case "undelivered":
       return undelivered(at, event.call, event.incarnation);

@@ -237,6 +237,7 @@ test("the largest record with turns fits too: all timers fire, while a turn sets
     outbox: { overBelow: letter, next: letter, letters: letters.slice(0, timersFiredMax), buried },
     timers: [...(mostMessages.timers ?? []), ...(mostMessages.timers ?? [])],
     journal: { entries: mostJournals.journal?.entries ?? [], ended },
+    suspects,
   });
   const most = turnBytesMax + 2 * outboxBytesMax + journalBytesMax;
   assert.ok(length <= natsPayloadBytesMax && most <= natsPayloadBytesMax / 1.2, `${length} bytes`);

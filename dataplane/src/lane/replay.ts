@@ -254,9 +254,9 @@ function replaySeen({ seen, suspects }: Memories, marks: readonly SeenMark[]): v
 
 function restore(memory: Memories, record: FoldRecord | GoneRecord): void {
   const { dedupe, outbox, timers, journals, suspects } = memory;
+  if (record.type === "fold") noteSuspects(suspects, ownSuspects(record.suspects));
   restoreAnswers(dedupe, record);
   replaySeen(memory, record.seen);
-  if (record.type === "fold") noteSuspects(suspects, ownSuspects(record.suspects));
   if (record.type === "fold" && record.outbox !== undefined) replayLetters(outbox, record.outbox);
   if (record.type === "fold") applyTimers(timers, kept(record.timers));
   if (record.type === "fold" && record.journal !== undefined) replayJournal(journals, record.journal);
@@ -265,9 +265,9 @@ function restore(memory: Memories, record: FoldRecord | GoneRecord): void {
 function replayRow({ record }: DecodedRecord, memory: Memories): Uint8Array[] {
   if (record.type === "gone") restore(memory, record);
   if (record.type !== "turns") return [];
+  noteSuspects(memory.suspects, ownSuspects(record.suspects));
   for (const { key, answer } of record.turns)
     if (key !== undefined) storeAnswer(memory.dedupe, key, record, answer.slice());
-  noteSuspects(memory.suspects, ownSuspects(record.suspects));
   replaySeen(memory, record.seen);
   if (record.outbox !== undefined) replayLetters(memory.outbox, record.outbox);
   applyTimers(memory.timers, kept(record.timers));

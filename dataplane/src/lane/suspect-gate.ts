@@ -1,26 +1,38 @@
 // When a letter may begin that may be what ended its node (decision 31).
-import { type CallId, type Failure, fail } from "../call/index.ts";
+import { type Failure, fail, type SentId } from "../call/index.ts";
 import { nodeEndsMax, nodePauseMs, retryAfterMs } from "./constants.ts";
 import { callText } from "./dedupe.ts";
 import type { Activation, Pass, Slice } from "./lane.ts";
 import { failWork } from "./share.ts";
-import { endsOf, forgetAlone, markBegin, markEnd, setAlone, stageOf, suspicionOf } from "./suspects.ts";
+import {
+  askAlone,
+  endActive,
+  endAlone,
+  endsOf,
+  isFull,
+  markBegin,
+  stageOf,
+  suspicionOf,
+} from "./suspects.ts";
 import type { Work } from "./work.ts";
 
-type SentId = Extract<CallId, { type: "sent" }>;
-
-/** Nobody runs it any more, and this node lives: whatever became of it, that is not its fault. */
+/** Those that run no more: others may begin then, and this node lives. */
 export const suspectGate: Slice = {
-  advance({ lane }, { suspects }) {
-    for (const { id, stage } of suspects.known.values())
-      if (stage === "begun" && !lane.running.has(callText(id))) markEnd(suspects, id);
-    for (const call of suspects.alone.keys()) if (!lane.calls.has(call)) forgetAlone(suspects, call);
+  advance({ lane, out }, { suspects, tip }) {
+    for (const one of suspects.active.values()) {
+      const work = lane.running.get(callText(one.id));
+      if (one.alone !== undefined && (work === undefined || work.stage === "executed")) {
+        out.push({ type: "endAlone", call: one.alone });
+        endAlone(suspects, one);
+      }
+      if (work === undefined) endActive(suspects, one, tip.incarnation);
+    }
   },
 };
 
 /**
  * One that nobody suspects runs, and costs nothing. Else the lane says first that it begins. Nodes that end
- * after that count; then it waits, longer each time, and runs while no other suspect of its node does: so
+ * after that count; then it waits, longer each time, and begins while no other suspect of its node runs: so
  * neighbours that were under way with the one that ends nodes are not taken for it.
  */
 export function admit(
@@ -29,34 +41,37 @@ export function admit(
   work: Work,
   id: SentId,
 ): "runs" | "waits" | "failed" {
-  const { suspects, tip } = activation;
-  const { storeMs } = pass.world;
+  const { suspects } = activation;
   const stage = stageOf(suspects, id);
-  if (stage !== undefined) return stage === "writing" ? "waits" : "runs";
+  if (stage === "begun" || stage === "ended") return "runs";
+  if (stage === "writing" || stage === "asked") return "waits";
   const before = suspicionOf(suspects, id);
   if (before === undefined && !work.waiters.some(({ isSuspect }) => isSuspect)) return "runs";
-  const ends = before === undefined ? 0 : endsOf(before, tip.incarnation);
-  if (ends >= nodeEndsMax) {
-    failWork(pass, work, endsNodes(ends));
+  const ends = before === undefined ? 0 : endsOf(before, pass.world);
+  const waitMs =
+    before === undefined || ends === 0 ? 0 : before.atMs + nodePauseMs(ends) - pass.world.storeMs;
+  if (ends >= nodeEndsMax || waitMs > 0) {
+    failWork(pass, work, ends >= nodeEndsMax ? endsNodes(ends) : mustWait(ends, waitMs));
     return "failed";
   }
-  const waitMs = before === undefined || ends === 0 ? 0 : before.atMs + nodePauseMs(ends) - storeMs;
-  if (waitMs > 0) {
-    failWork(pass, work, mustWait(ends, waitMs));
-    return "failed";
-  }
-  if (ends > 0 && !isAlone(pass, activation, work.job.number)) return "waits";
-  const { incarnation } = tip;
-  markBegin(suspects, id, { ...id, ends, incarnation, atMs: Math.max(0, Math.floor(storeMs)) });
+  begin(pass, activation, { id, ends, call: stage === undefined ? work.job.number : undefined });
   return "waits";
 }
 
-function isAlone({ out }: Pass, { suspects }: Activation, call: number): boolean {
-  const stage = suspects.alone.get(call);
-  if (stage !== undefined) return stage === "granted";
-  setAlone(suspects, call, "asked");
-  out.push({ type: "alone", call });
-  return false;
+/** `call`: the one that asks to run alone, unless it may. */
+function begin(
+  { out, world }: Pass,
+  { number, suspects, tip: { incarnation } }: Activation,
+  { id, ends, call }: { readonly id: SentId; readonly ends: number; readonly call: number | undefined },
+): void {
+  if (ends > 0 && call !== undefined) {
+    askAlone(suspects, id, call);
+    out.push({ type: "alone", activation: number, call });
+  } else if (!isFull(suspects)) {
+    // else it begins with the record after the next one
+    const { source, n } = id;
+    markBegin(suspects, id, { source, n, ends, incarnation, atMs: Math.max(0, Math.floor(world.storeMs)) });
+  }
 }
 
 const endsNodes = (ends: number): Failure =>

@@ -1,12 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import { all, callOf, createRig, me, one, other, sixteen, stored, typesOf } from "../../test/lane-rig.ts";
+import {
+  all,
+  callOf,
+  createRig,
+  hash,
+  me,
+  one,
+  other,
+  type Rig,
+  sixteen,
+  stored,
+  typesOf,
+} from "../../test/lane-rig.ts";
 import { fail } from "../call/index.ts";
-import { nodeEndsMax, nodePauseMs, threadPauseMs } from "./constants.ts";
+import { nodeEndsMax, nodePauseMs, pipelineTurnsMax, suspectsMax, threadPauseMs } from "./constants.ts";
 import { decodeRecord } from "./index.ts";
 import type { SuspectMark } from "./record-suspects.ts";
-import type { LaneEffect } from "./types.ts";
+import { decodeStored, replay } from "./replay.ts";
+import { endsOf } from "./suspects.ts";
+import type { LaneEffect, Standing } from "./types.ts";
 
 const source = sixteen(7);
 /** Letter `n`, as call `number`. */
@@ -37,7 +51,7 @@ function begun() {
 }
 
 /** The same on a node that has ended since, as `mark` says: the letter comes again, as call 9. */
-function wokenAfter(mark: Partial<SuspectMark>, nowMs: number) {
+function wokenAfter(mark: Partial<SuspectMark>, nowMs: number, isClosed = false) {
   const [birth, begins] = begun().rows;
   assert.ok(birth !== undefined && begins !== undefined);
   const record = decodeRecord(begins.bytes, crc32);
@@ -45,6 +59,7 @@ function wokenAfter(mark: Partial<SuspectMark>, nowMs: number) {
   const rig = createRig();
   rig.world.storeMs = nowMs;
   rig.world.standings.set(other, { type: "ended", successor: undefined });
+  if (isClosed) rig.world.closed.add(other);
   const whole = { source, n: 5, ends: 0, incarnation: other, atMs: 1_000, ...mark };
   const rid = { ...record.rid, incarnation: other };
   const last = stored(2, { ...record, rid, suspects: [{ type: "begun", mark: whole }] });
@@ -67,7 +82,7 @@ test("one that may have ended a node runs when a record says that it begins, and
   const turned = rig.turned(2);
   assert.equal(recordIn(turned).suspects, undefined);
   rig.accept(turned);
-  assert.deepEqual([rig.activation.suspects.marks.size, rig.activation.suspects.known.size], [0, 0]);
+  assert.deepEqual([rig.activation.suspects.marks.size, rig.activation.suspects.active.size], [0, 0]);
 });
 
 test("its node lives when its handler has thrown: a record says so, and it runs again without one", () => {
@@ -85,6 +100,84 @@ test("one whose caller leaves before it begins is not taken for begun", () => {
   const asked = rig.invoke(letter(2, 5));
   rig.feed({ type: "abandon", call: 2, why: "deadline" });
   assert.deepEqual(recordIn(rig.accept(asked)).suspects, [{ type: "ended", source }]);
+});
+
+test("one whose beginning no record says leaves nothing, and what was counted before stays", () => {
+  const { rig, woken } = wokenAfter({ ends: 1 }, 1e6);
+  rig.invoke(callOf(20));
+  const busy = rig.turned(20); // its record is on its way: the mark must wait for the next one
+  one(woken, "alone");
+  rig.feed({ type: "alone", call: 9 });
+  rig.feed({ type: "abandon", call: 9, why: "deadline" });
+  assert.deepEqual(typesOf(rig.accept(busy)), ["owned", "reply"]);
+  assert.equal(rig.activation.suspects.marks.values().next().value?.ends, 1);
+});
+
+test("a letter begins however many others came and left while a record was on its way", () => {
+  const rig = createRig().owner();
+  const from = (i: number): Uint8Array => {
+    const id = sixteen(3);
+    new DataView(id.buffer).setUint32(0, i);
+    return id;
+  };
+  const of = (call: number, i: number) => {
+    const id = { type: "sent", source: from(i), n: 5, rawHash: sixteen(1) } as const;
+    return callOf(call, { id, isSuspect: true });
+  };
+  let flight = rig.invoke(of(2, 0));
+  for (let i = 1; i <= suspectsMax + 200; i += 1) {
+    rig.invoke(of(2 + i, i));
+    rig.feed({ type: "abandon", call: 2 + i, why: "deadline" });
+  }
+  assert.equal(rig.activation.suspects.pending.size, 0, "they have left nothing");
+  for (let i = 1; i <= pipelineTurnsMax / 2; i += 1) rig.invoke(of(10_000 + i, i));
+  const ran: number[] = [];
+  for (let step = 0; step < 4 && all(flight, "append").length > 0; step += 1) {
+    const { suspects = [] } = recordIn(flight);
+    assert.ok(suspects.length <= suspectsMax);
+    flight = rig.accept(flight);
+    ran.push(...all(flight, "run").map(({ call }) => call));
+  }
+  assert.equal(ran.length, 1 + pipelineTurnsMax / 2);
+});
+
+test("each step looks at those that are under way, not at all that have failed", () => {
+  const rig = createRig().owner();
+  rig.accept(rig.invoke(letter(2, 5)));
+  rig.accept(rig.failed(2));
+  const { active, ended } = rig.activation.suspects;
+  assert.deepEqual([active.size, ended.size], [0, 1]);
+});
+
+test("what is marked is what replay of the lane gives", () => {
+  const rig = createRig().held();
+  const rows: { seq: number; atMs: number; bytes: Uint8Array }[] = [];
+  const keeps = (effects: readonly LaneEffect[]): void => {
+    let said = effects;
+    while (all(said, "append").length > 0) {
+      rows.push({ seq: rows.length + 1, atMs: 1_000, bytes: one(said, "append").bytes });
+      said = rig.accept(said);
+    }
+    const base = replay(rows.map((row) => decodeStored(row, crc32, hash)));
+    assert.ok(typeof base === "object");
+    assert.deepEqual(base.suspects.marks, rig.activation.suspects.marks);
+  };
+  keeps(rig.turned(1));
+  keeps(rig.invoke(letter(2, 5)));
+  keeps(rig.failed(2));
+  // it is given up while a record says that it begins
+  const seal = callOf(9, { type: "deliver", id: { type: "sent", source, n: 6, rawHash: source } });
+  const begins = rig.invoke(letter(3, 6));
+  rig.feed({ type: "control", call: seal });
+  rig.feed({ type: "abandon", call: 3, why: "deadline" });
+  keeps(begins);
+  keeps(rig.invoke(letter(4, 7)));
+  keeps(rig.turned(4));
+  keeps(rig.invoke(letter(5, 8)));
+  assert.deepEqual(
+    Array.from(rig.activation.suspects.marks.values(), ({ n }) => n),
+    [8],
+  );
 });
 
 test("a thread that ends is not a node that ends", () => {
@@ -109,6 +202,41 @@ for (const ends of [0, 1])
     assert.deepEqual(change?.type === "begun" && [change.mark.ends, change.mark.incarnation], [ends + 1, me]);
     assert.equal(one(rig.accept(begins), "run").call, 9);
   });
+
+test("nodes that were closed are not counted, nor those that live on, under this lease or another", () => {
+  const lives: readonly [string, Standing, boolean][] = [
+    ["closed", { type: "ended", successor: undefined }, true],
+    ["back under another lease", { type: "ended", successor: sixteen(4).toHex() }, false],
+    ["alive", { type: "living" }, false],
+  ];
+  for (const [what, standing, isClosed] of lives) {
+    const world = createRig().world;
+    world.standings.set(other, standing);
+    if (isClosed) world.closed.add(other);
+    const mark = { source, n: 5, ends: 2, incarnation: other, atMs: 1_000 };
+    assert.equal(endsOf(mark, world), 2, what);
+  }
+  const { rig, woken } = wokenAfter({ ends: 0 }, 1_001, true);
+  const [change] = recordIn(woken).suspects ?? [];
+  assert.deepEqual(change?.type === "begun" && change.mark.ends, 0, "it begins at once, as a suspect");
+  assert.equal(rig.activation.suspects.active.size, 1);
+});
+
+test("others may begin when its handler has ended, and not when its caller has left", () => {
+  const alone = (): Rig => {
+    const { rig } = wokenAfter({ ends: 0 }, 1e6);
+    rig.accept(rig.feed({ type: "alone", call: 9 }));
+    return rig;
+  };
+  const turned = alone();
+  assert.equal(one(turned.turned(9), "endAlone").call, 9, "before its record lies in the lane");
+  const late = alone();
+  const left = late.feed({ type: "abandon", call: 9, why: "deadline" });
+  assert.deepEqual(typesOf(left), ["fail", "cancel"]);
+  assert.equal(one(late.failed(9), "endAlone").call, 9);
+  const { rig: waiting } = wokenAfter({ ends: 0 }, 1e6);
+  assert.equal(one(waiting.feed({ type: "abandon", call: 9, why: "caller" }), "endAlone").call, 9);
+});
 
 test("after nodeEndsMax nodes it is not begun again, whenever it comes", () => {
   const { rig, woken } = wokenAfter({ ends: nodeEndsMax - 1 }, 1e12);

@@ -77,6 +77,8 @@ export interface World {
    */
   leaseValid(): boolean;
   standing(incarnation: Incarnation): Standing;
+  /** Whether its process was closed in order: nothing that ran there has ended it. */
+  wasClosed(incarnation: Incarnation): boolean;
   /**
    * A number that this process never gave out before: activations, records and reads are told apart by it.
    */
@@ -284,10 +286,12 @@ export type LaneEffect =
       readonly mayHaveBegun: boolean;
     }
   /**
-   * Answered by the event `alone` once no other call for which it was asked is on this node: it may be what
-   * ends nodes. Until this one is answered or passed on no other is granted.
+   * Answered by the event `alone` once no other call for which it was asked runs on this node, or that one
+   * has for long enough: it may be what ends nodes.
    */
-  | { readonly type: "alone"; readonly call: number }
+  | { readonly type: "alone"; readonly activation: number; readonly call: number }
+  /** The call that was to run alone does not run any more, or will not. */
+  | { readonly type: "endAlone"; readonly call: number }
   /** The control call is carried out. */
   | { readonly type: "done"; readonly call: number }
   // to the store

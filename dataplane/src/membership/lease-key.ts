@@ -37,18 +37,19 @@ export function encodeLease(lease: MessageInitShape<typeof LeaseSchema>): Uint8A
 /** What the value of a key says. */
 export type LeaseValue =
   | { readonly type: "lease"; readonly lease: Lease }
-  | { readonly type: "ended" }
+  /** `isClosed`: whoever held it said so, and was not ended by anything. */
+  | { readonly type: "ended"; readonly isClosed: boolean }
   /** Not ours, or of a later version: it proves nothing. */
   | { readonly type: "unreadable" };
 
 /** A marker of the server has no bytes. */
 export function decodeEntry(bytes: Uint8Array): LeaseValue {
-  if (bytes.length === 0) return { type: "ended" };
+  if (bytes.length === 0) return { type: "ended", isClosed: false };
   let lease: Lease;
   try {
     lease = fromJsonString(LeaseSchema, text.decode(bytes), { ignoreUnknownFields: true });
   } catch {
     return { type: "unreadable" };
   }
-  return lease.dead ? { type: "ended" } : { type: "lease", lease };
+  return lease.dead ? { type: "ended", isClosed: lease.closed } : { type: "lease", lease };
 }

@@ -51,6 +51,8 @@ export interface Membership extends AsyncDisposable {
   ended(incarnation: string): Ended;
   /** The living incarnation that has the sessions of an ended one in memory, as `held`. */
   successor(incarnation: string): Member | undefined;
+  /** Whether the last life of its process said itself that it ends, as it does when it is closed. */
+  wasClosed(incarnation: string): boolean;
   /** Where a living incarnation is. */
   member(incarnation: string): Member | undefined;
   members(): Member[];
@@ -152,7 +154,7 @@ class LeasedMembership implements Membership {
     const previous = identity.previous();
     // the lock says that its process is dead; the lease may live for 3 s more, and would keep its sessions
     // from this one
-    if (previous !== undefined && !(await this.#bury(previous, true))) {
+    if (previous !== undefined && !(await this.#bury(previous, "died"))) {
       throw new Error(
         `the lease of the node's last incarnation ${previous} could not be ended: is NATS there?`,
       );
@@ -186,6 +188,10 @@ class LeasedMembership implements Membership {
     return this.#roster.successor(incarnation, this.#options.clock.monotonicMs());
   }
 
+  wasClosed(incarnation: string): boolean {
+    return this.#roster.wasClosed(incarnation);
+  }
+
   member(incarnation: string): Member | undefined {
     return this.#roster.member(incarnation, this.#options.clock.monotonicMs());
   }
@@ -197,7 +203,7 @@ class LeasedMembership implements Membership {
   async prove(incarnation: string): Promise<boolean> {
     if (this.ended(incarnation) === "yes") return true;
     if (incarnation === this.#incarnation) return false;
-    return this.#bury(incarnation, false);
+    return this.#bury(incarnation, "proved");
   }
 
   onEvent(listener: (event: MembershipEvent) => void): () => void {
@@ -214,7 +220,7 @@ class LeasedMembership implements Membership {
     this.#stopListening();
     await Promise.all([this.#renewing, this.#watching]);
     if (this.#revision > 0 && this.#options.requests.connection.isUp())
-      await this.#bury(this.#incarnation, true);
+      await this.#bury(this.#incarnation, "closed");
   }
 
   /** Takes a new incarnation, whose lease exists when this returns. @throws NoteError, StoreError */
@@ -323,7 +329,7 @@ class LeasedMembership implements Membership {
       return succeeds; // the next renewal is refused again and leads back here
     }
     this.#isUnnoted = false;
-    this.#roster.end(ended);
+    this.#roster.end(ended, false);
     this.#emit({ type: "lapsed", ended, incarnation: this.#incarnation });
     return ended;
   }
@@ -352,29 +358,30 @@ class LeasedMembership implements Membership {
   }
 
   /**
-   * Writes an obituary. Without `force` only where no lease is: then it proves that none is on its way. With
-   * it over our own lease. Whether the incarnation has ended.
+   * Writes an obituary: over our own lease, or that of the process before us, or where no lease is; then it
+   * proves that none is on its way. Whether the incarnation has ended.
    */
-  async #bury(incarnation: string, force: boolean): Promise<boolean> {
-    const node = this.member(incarnation)?.node ?? (force ? this.#options.node : unknownNode);
-    const payload = encodeLease({ node, incarnation, dead: true });
+  async #bury(incarnation: string, why: "closed" | "died" | "proved"): Promise<boolean> {
+    const isOurs = why !== "proved";
+    const node = this.member(incarnation)?.node ?? (isOurs ? this.#options.node : unknownNode);
+    const payload = encodeLease({ node, incarnation, dead: true, closed: why === "closed" });
     const ttlSeconds = obituaryTtlSeconds;
     let expect = 0;
     for (let attempt = 0; attempt < attemptsMax && this.#options.requests.connection.isUp(); attempt += 1) {
       const outcome = await this.#append({ node, incarnation, expect, payload, ttlSeconds });
-      if (outcome.type === "acked") return this.#ended(incarnation);
+      if (outcome.type === "acked") return this.#ended(incarnation, why === "closed");
       if (outcome.type !== "refused") continue;
       const found = await this.#read(incarnation);
       if (found === "away") continue;
-      if (found?.entry.type === "ended") return this.#ended(incarnation);
-      if (found !== undefined && !force) return false;
+      if (found?.entry.type === "ended") return this.#ended(incarnation, found.entry.isClosed);
+      if (found !== undefined && !isOurs) return false;
       expect = found?.seq ?? 0;
     }
     return false;
   }
 
-  #ended(incarnation: string): true {
-    if (this.#roster.end(incarnation)) this.#emit({ type: "changed" });
+  #ended(incarnation: string, isClosed: boolean): true {
+    if (this.#roster.end(incarnation, isClosed)) this.#emit({ type: "changed" });
     return true;
   }
 

@@ -9,7 +9,8 @@ const lease = (node: string, incarnation: string, succeeds = ""): LeaseValue => 
   type: "lease",
   lease: create(LeaseSchema, { node, incarnation, succeeds, ingress: "127.0.0.1:1" }),
 });
-const ended: LeaseValue = { type: "ended" };
+const ended: LeaseValue = { type: "ended", isClosed: false };
+const closed: LeaseValue = { type: "ended", isClosed: true };
 
 test("what was never heard of is unknown, not ended", () => {
   assert.equal(new Roster().ended("x", 0), "unknown");
@@ -44,4 +45,20 @@ test("the successor of an ended incarnation is found over several lapses, while 
   assert.equal(roster.successor("a", 0)?.incarnation, undefined);
   roster.apply("c", lease("n1", "c", "b"), 0);
   assert.equal(roster.successor("a", 0)?.incarnation, "c");
+});
+
+test("a process was closed when its last life says so, whatever markers of the server come after it", () => {
+  const roster = new Roster();
+  roster.apply("a", lease("n1", "a"), 0);
+  roster.apply("a", ended, 0);
+  roster.apply("b", lease("n1", "b", "a"), 0);
+  assert.equal(roster.wasClosed("a"), false);
+  roster.apply("b", closed, 0);
+  roster.apply("b", ended, 0);
+  assert.deepEqual([roster.wasClosed("a"), roster.wasClosed("b")], [true, true]);
+  roster.apply("x", lease("n2", "x"), 0);
+  roster.apply("x", ended, 0);
+  assert.equal(roster.wasClosed("x"), false);
+  roster.apply("x", closed, 0);
+  assert.equal(roster.wasClosed("x"), true, "an end that was proved before its obituary was read");
 });

@@ -34,13 +34,14 @@ interface Living extends Member {
  */
 export class Roster {
   readonly #living = new Map<string, Living>();
-  readonly #ended = new BoundedMap<string, true>(rememberedMax);
+  /** Whether their process said so itself. */
+  readonly #ended = new BoundedMap<string, boolean>(rememberedMax);
   /** Of an incarnation, the one that came after it in the same process. */
   readonly #successors = new BoundedMap<string, string>(rememberedMax);
 
   /** Returns whether somebody joined or ended. */
   apply(incarnation: string, entry: LeaseValue, nowMs: number): boolean {
-    if (entry.type === "ended") return this.end(incarnation);
+    if (entry.type === "ended") return this.end(incarnation, entry.isClosed);
     // an old entry, delivered again
     if (entry.type === "unreadable" || this.#ended.has(incarnation)) return false;
     const { node, ingress, succeeds } = entry.lease;
@@ -50,11 +51,11 @@ export class Roster {
     return isNew;
   }
 
-  end(incarnation: string): boolean {
-    if (this.#ended.has(incarnation)) return false;
-    this.#living.delete(incarnation);
-    this.#ended.set(incarnation, true);
-    return true;
+  /** Whether that is news. Markers of the server say nothing of what an obituary said. */
+  end(incarnation: string, isClosed: boolean): boolean {
+    const before = this.#ended.get(incarnation);
+    if (before === undefined || isClosed) this.#ended.set(incarnation, isClosed);
+    return before === undefined && (this.#living.delete(incarnation), true);
   }
 
   ended(incarnation: string, nowMs: number): Ended {
@@ -69,6 +70,12 @@ export class Roster {
 
   members(nowMs: number): Member[] {
     return [...this.#living.values()].filter((living) => nowMs - living.heardAtMs < leaseSilenceMs);
+  }
+
+  /** Whether the last life of its process said that it ends. */
+  wasClosed(incarnation: string): boolean {
+    const next = this.#successors.get(incarnation);
+    return next === undefined ? this.#ended.get(incarnation) === true : this.wasClosed(next);
   }
 
   /** The living incarnation of the same process, which has the sessions of an ended one in memory. */

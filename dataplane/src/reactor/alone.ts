@@ -1,37 +1,67 @@
-// Calls that run while no other one of their kind does: under which of them a node ends, is known then.
+// Calls that begin while no other one of their kind runs: under which of them a node ends, is known then.
+import type { Disarm, TimerPort } from "./ports.ts";
 
-/** At most one has the turn. */
+/**
+ * How long one holds up the others: what ends nodes does so soon after it begins. After that the next one
+ * begins beside it, and an end counts for both.
+ */
+export const aloneMsMax = 5_000;
+
+/** A call that is to begin alone, in that activation; `grant` is called when it may. */
+export interface AloneCall {
+  readonly call: number;
+  readonly activation: number;
+  readonly grant: () => void;
+}
+
+/** One has the turn, for `aloneMsMax` at most. */
 export class Alone {
-  #now: number | undefined;
+  #now: { readonly asking: AloneCall; readonly disarm: Disarm } | undefined;
   /** By call, in the order in which they came. */
-  readonly #waiting = new Map<number, () => void>();
+  readonly #waiting = new Map<number, AloneCall>();
+  readonly #timers: TimerPort;
   readonly #later: (act: () => void) => void;
 
   /** `later`: calls after the pass that is at work. */
-  constructor(later: (act: () => void) => void) {
+  constructor(timers: TimerPort, later: (act: () => void) => void) {
+    this.#timers = timers;
     this.#later = later;
   }
 
-  /** `grant` is called when it has the turn; it may have it already. */
-  ask(call: number, grant: () => void): void {
-    if (this.#now === undefined || this.#now === call) this.#give(call, grant);
-    else this.#waiting.set(call, grant);
+  /** Whether it waits for another one. */
+  ask(asking: AloneCall): boolean {
+    const waits = this.#now !== undefined;
+    if (waits) this.#waiting.set(asking.call, asking);
+    else this.#give(asking);
+    return waits;
   }
 
-  /** The call is answered or passed on. */
+  /** The call does not run any more, or never will. */
   leave(call: number): void {
     this.#waiting.delete(call);
-    if (this.#now !== call) return;
+    if (this.#now?.asking.call === call) this.#next();
+  }
+
+  /** The activation is over, and so is all that ran in it. */
+  leaveAll(activation: number): void {
+    for (const one of this.#waiting.values())
+      if (one.activation === activation) this.#waiting.delete(one.call);
+    if (this.#now?.asking.activation === activation) this.#next();
+  }
+
+  #next(): void {
+    this.#now?.disarm();
     this.#now = undefined;
-    for (const [next, grant] of this.#waiting) {
-      this.#waiting.delete(next);
-      this.#give(next, grant);
+    for (const [call, asking] of this.#waiting) {
+      this.#waiting.delete(call);
+      this.#give(asking);
       return;
     }
   }
 
-  #give(call: number, grant: () => void): void {
-    this.#now = call;
-    this.#later(grant);
+  #give(asking: AloneCall): void {
+    const disarm = this.#timers.at(this.#timers.nowMs() + aloneMsMax, () => this.#next());
+    this.#now = { asking, disarm };
+    this.#later(asking.grant);
   }
 }

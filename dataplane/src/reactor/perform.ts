@@ -3,7 +3,7 @@ import { unknownEffect } from "@voda/proto/wire";
 import { unreachable } from "@voda/stdx";
 import { type AsideMessage, decodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
 import type { LaneEffect, LaneEvent, LaneTimer, StoredRecord } from "../lane/index.ts";
-import type { Alone } from "./alone.ts";
+import { type Alone, aloneMsMax } from "./alone.ts";
 import type { Calls, LiveCall } from "./calls.ts";
 import type { Hosted } from "./hosted.ts";
 import type { HostWorld, Ports, Resolver, TimerPort, WorkerEvent } from "./ports.ts";
@@ -17,7 +17,7 @@ export interface Performing {
   readonly calls: Calls;
   /** What turns here have asked and wait for. */
   readonly waits: Waits;
-  /** What may be what ends nodes. */
+  /** What may end nodes. */
   readonly alone: Alone;
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;
@@ -98,19 +98,21 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
       at.posted.push({ ...effect, from: hosted });
       return;
     case "alone":
-      return at.alone.ask(effect.call, () => at.dispatch(hosted, effect));
+      return runAlone(at, hosted, effect);
+    case "endAlone":
+      return at.alone.leave(effect.call);
     case "close":
       return close(at, hosted, effect.activation);
     case "reply":
       return reply(at, hosted, effect);
     case "fail":
-      noteAnswered(at, hosted, effect.call);
+      noteAnswered(at, hosted);
       return calls.answer(effect.call, { ok: false, failure: withWay(at, hosted, effect.failure) });
     case "done":
-      noteAnswered(at, hosted, effect.call);
+      noteAnswered(at, hosted);
       return calls.answer(effect.call, { ok: true, content: "json", body: nothing });
     case "forward":
-      noteAnswered(at, hosted, effect.call);
+      noteAnswered(at, hosted);
       return forward(at, effect);
     case "timer":
       return arm(at, hosted, effect.timer, effect.atMs);
@@ -142,7 +144,7 @@ function perform(at: Performing, hosted: Hosted, effect: Exclude<LaneEffect, { t
 }
 
 function reply(at: Performing, hosted: Hosted, { call, answer, uid, n }: Of<"reply">): void {
-  noteAnswered(at, hosted, call);
+  noteAnswered(at, hosted);
   // life and position: a read that names them elsewhere waits until it has seen this turn
   const live = at.calls.take(call);
   if (live === undefined) return; // its deadline has answered it
@@ -324,8 +326,9 @@ function identify({ ports, calls }: Performing, { activation, call }: Of<"identi
  * The end of an activation in the host's books; the worker hears of it last, when nothing refers to it any
  * more.
  */
-function close({ ports, opened }: Performing, hosted: Hosted, activation: number): void {
+function close({ ports, opened, alone }: Performing, hosted: Hosted, activation: number): void {
   const isOpen = opened.delete(activation); // or its opening was refused
+  alone.leaveAll(activation);
   // Calls that still wait may open it again with what it held; nothing else may.
   hosted.granted = isOpen ? hosted.devices : undefined;
   hosted.activation = undefined;
@@ -333,8 +336,19 @@ function close({ ports, opened }: Performing, hosted: Hosted, activation: number
   if (isOpen) ports.worker.close(activation);
 }
 
-function noteAnswered({ world, alone }: Performing, hosted: Hosted, call: number): void {
-  alone.leave(call);
+/** One that waits is in the log: that it is not taken for seconds would be a riddle. */
+function runAlone(at: Performing, hosted: Hosted, { call, activation }: Of<"alone">): void {
+  const grant = (): void => at.dispatch(hosted, { type: "alone", call });
+  const method = at.calls.get(call)?.call.method;
+  if (at.alone.ask({ call, activation, grant }) && method !== undefined)
+    at.ports.mesh.warn(hosted, waitsAlone(hosted, method));
+}
+
+const waitsAlone = ({ name: { agent, key } }: Hosted, method: string): string =>
+  `${agent}/${key} takes ${method} later: nodes have ended under it, and under another message that runs here; ` +
+  `they begin alone, one after the other, each for at most aloneMsMax ${aloneMsMax} ms`;
+
+function noteAnswered({ world }: Performing, hosted: Hosted): void {
   hosted.calls -= 1;
   hosted.usedMs = world.monotonicMs;
 }

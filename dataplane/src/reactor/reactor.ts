@@ -81,7 +81,7 @@ export class Reactor {
       hint,
       calls: createCalls(timers, (call, isLast) => this.#late(call, isLast)),
       waits: new Waits((token) => this.#hosted.get(token)),
-      alone: new Alone((act) => this.#reports.push(act)),
+      alone: new Alone(timers, (act) => this.#afterPass(act)),
       opened: new Map(),
       owned: new Set(),
       leaving: [],
@@ -367,6 +367,11 @@ export class Reactor {
     for (let report = this.#reports.shift(); report !== undefined; report = this.#reports.shift()) report();
   }
 
+  #afterPass(act: () => void): void {
+    if (this.#passes > 0) this.#reports.push(act);
+    else act();
+  }
+
   #forgetIdle(hosted: Hosted): void {
     if (!isIdle(hosted.lane) || this.#hosted.get(hosted.token) !== hosted) return;
     this.#hosted.delete(hosted.token);
@@ -405,8 +410,7 @@ export class Reactor {
         const event = { type: "delivered", activation, n: letter.n, failure, isNobodyThere } as const;
         if (hosted !== undefined) this.#feed(hosted, event);
       };
-      if (this.#passes > 0) this.#reports.push(told);
-      else told();
+      this.#afterPass(told);
     };
     if (this.#drained !== undefined) return report(closing());
     if ("failure" in agent) return report(agent, agent.failure.reason === "agent_not_found");

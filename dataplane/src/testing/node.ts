@@ -153,6 +153,7 @@ export class NodeLife {
       released: () => this.#checkBellsSoon(),
       report: ({ name: { agent, key } }, incident, message) =>
         this.#parts.log.say("error", inTest(message), { incident }, { agent, key }),
+      warn: ({ name: { agent, key } }, message) => this.#parts.log.say("warn", message, {}, { agent, key }),
     };
   }
 
@@ -221,6 +222,7 @@ function worldOf({ clockwork, world, numbers }: NodeParts, incarnation: string):
     leaseValid: () => true,
     // every other life is over, and its sessions are looked for by this one
     standing: (of) => (of === incarnation ? { type: "living" } : { type: "ended", successor: incarnation }),
+    wasClosed: () => false,
     unique: numbers,
     birth: () => Uint8Array.from({ length: birthBytes }, () => random.below(256)),
   };

@@ -303,11 +303,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   newIncarnationAfterExpiry: {
     patches: [
       world("holder", "const next = this.#fresh();", "const next = this.#incarnation;"),
-      world(
-        "holder",
-        'this.#knowledge.hear({ type: "ended", incarnation: before });\n        this.#renewed',
-        "this.#renewed",
-      ),
+      world("holder", "this.#knowledge.hear(expired(before));\n        this.#renewed", "this.#renewed"),
       world(
         "leases",
         "else if (news.succeeds !== undefined)",
@@ -389,6 +385,18 @@ export const canaries: Readonly<Record<string, Canary>> = {
   suspectsBeginInRecords: {
     patches: [lane("suspect-gate", "if (before === undefined && !work", "if (before === undefined || !work")],
     finds: /^endless: /,
+    options: { plan: { sends: 2, killers: 1 }, faults: { ...noFaults } },
+  },
+  /** A node that is closed in order was ended by nothing that ran there. */
+  closedIsNoEnd: {
+    patches: [lane("suspects", "isAlive || world.wasClosed(incarnation)", "isAlive")],
+    finds: /^given up: /,
+    options: { plan: { sends: 2, closings: 1 }, faults: { ...noFaults } },
+  },
+  /** One that waits for the record with its mark begins when that lies in the lane. */
+  marksAreHeard: {
+    patches: [lane("suspects", 'one?.stage === "writing" && one.id.n', 'one?.stage === "begun" && one.id.n')],
+    finds: /^not done/,
     options: { plan: { sends: 2, killers: 1 }, faults: { ...noFaults } },
   },
   /** A letter is over when its target has committed it. */
@@ -594,6 +602,6 @@ export async function withoutRule(rule: string): Promise<typeof sim.run> {
     throw new RangeError(`no rule ${rule}; known are ${Object.keys(canaries).join(", ")}`);
   const run = await patchedRun(rule, canary.patches);
   const { faults = {}, plan } = canary.options;
-  const nothing = { asks: 0, sends: 0, timers: 0, runs: 0 };
+  const nothing = { asks: 0, sends: 0, timers: 0, runs: 0, closings: 0 };
   return ({ seed }) => run({ seed, faults, plan: { ...nothing, ...plan } });
 }

@@ -16,6 +16,7 @@ export type OperationType =
   | "poison"
   | "moody"
   | "killer"
+  | "closing"
   | "later"
   | "every"
   | "cancel"
@@ -104,6 +105,7 @@ export class Clients {
     this.#add("poison", Math.floor(plan.sends / 3));
     this.#add("moody", Math.floor(plan.sends / 2));
     this.#add("killer", plan.killers);
+    this.#add("closing", plan.closings);
     this.#addTimers(plan.timers);
     this.#add("wake", clockwork.random.below(2));
   }
@@ -348,6 +350,7 @@ const keyed: readonly OperationType[] = [
   "poison",
   "moody",
   "killer",
+  "closing",
   "later",
   "every",
   "cancel",

@@ -49,6 +49,7 @@ export const occasions = [
   "an asked session answers",
   "a letter is taken",
   "a letter ends its node",
+  "a letter is taken after its node was closed under it",
   "a letter is over",
   "a letter is given up",
   "a session sleeps with letters",

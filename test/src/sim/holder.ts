@@ -18,6 +18,8 @@ export interface HolderOptions {
 
 const returnEveryMs = 500;
 
+const expired = (incarnation: string): LeaseNews => ({ type: "ended", incarnation, isClosed: false });
+
 export class Holder {
   readonly #options: HolderOptions;
   #knowledge: Knowledge = createKnowledge();
@@ -43,11 +45,16 @@ export class Holder {
     // the data directory's lock proves that the process before is dead: an obituary takes the place of its
     // lease
     if (before !== "") {
-      leases().end(before);
-      this.#knowledge.hear({ type: "ended", incarnation: before });
+      leases().end(before, false);
+      this.#knowledge.hear(expired(before));
     }
     leases().create(this.#incarnation, undefined);
     program.deliver(leaseRenewMs, () => this.#beat());
+  }
+
+  /** The node says that it ends. */
+  close(): void {
+    this.#options.leases().end(this.#incarnation, true);
   }
 
   connected(): void {
@@ -66,6 +73,10 @@ export class Holder {
 
   standing(incarnation: string): Standing {
     return this.#knowledge.standing(incarnation);
+  }
+
+  wasClosed(incarnation: string): boolean {
+    return this.#knowledge.wasClosed(incarnation);
   }
 
   #fresh(): string {
@@ -123,7 +134,7 @@ export class Holder {
         clockwork.meet("a node returns under a new incarnation");
         this.#incarnation = next;
         this.#isEnded = false;
-        this.#knowledge.hear({ type: "ended", incarnation: before });
+        this.#knowledge.hear(expired(before));
         this.#renewed(sentAt);
         changed();
       });

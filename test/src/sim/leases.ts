@@ -5,13 +5,13 @@ import type { Clockwork } from "./clockwork.ts";
 
 export type LeaseNews =
   | { readonly type: "created"; readonly incarnation: string; readonly succeeds: string | undefined }
-  | { readonly type: "ended"; readonly incarnation: string };
+  | { readonly type: "ended"; readonly incarnation: string; readonly isClosed: boolean };
 
 export interface Leases {
   create(incarnation: string, succeeds: string | undefined): void;
   /** False when the lease has ended: it cannot be renewed. */
   renew(incarnation: string): boolean;
-  end(incarnation: string): void;
+  end(incarnation: string, isClosed: boolean): void;
   /** A server that was away ends what is overdue as soon as it is back. */
   sweep(): void;
 }
@@ -24,17 +24,17 @@ export function createLeases(
   const expiry = new Map<string, number>();
   const sweep = (): void => {
     if (!isUp()) return;
-    for (const [incarnation, atMs] of expiry) if (atMs <= clockwork.nowMs) end(incarnation);
+    for (const [incarnation, atMs] of expiry) if (atMs <= clockwork.nowMs) end(incarnation, false);
   };
   const extend = (incarnation: string): void => {
     expiry.set(incarnation, clockwork.nowMs + leaseTtlMs);
     clockwork.after(leaseTtlMs, sweep);
   };
-  const end = (incarnation: string): void => {
+  const end = (incarnation: string, isClosed: boolean): void => {
     if (!expiry.delete(incarnation)) return;
     clockwork.say(`leases: ${incarnation.slice(0, 4)} ends`);
     clockwork.meet("a lease ends");
-    emit({ type: "ended", incarnation });
+    emit({ type: "ended", incarnation, isClosed });
   };
   return {
     create(incarnation, succeeds) {
@@ -55,13 +55,16 @@ export function createLeases(
 export interface Knowledge {
   hear(news: LeaseNews): void;
   standing(incarnation: string): Standing;
+  wasClosed(incarnation: string): boolean;
 }
 
 export function createKnowledge(): Knowledge {
   const ended = new Set<string>();
+  const closed = new Set<string>();
   const successors = new Map<string, string>();
   return {
     hear(news) {
+      if (news.type === "ended" && news.isClosed) closed.add(news.incarnation);
       if (news.type === "ended") ended.add(news.incarnation);
       else if (news.succeeds !== undefined) successors.set(news.succeeds, news.incarnation);
     },
@@ -70,6 +73,11 @@ export function createKnowledge(): Knowledge {
       let successor = successors.get(incarnation);
       while (successor !== undefined && ended.has(successor)) successor = successors.get(successor);
       return { type: "ended", successor };
+    },
+    wasClosed(incarnation) {
+      let last = incarnation;
+      for (let next = successors.get(last); next !== undefined; next = successors.get(last)) last = next;
+      return closed.has(last);
     },
   };
 }

@@ -8,7 +8,7 @@ import type { SimStore } from "./store.ts";
 
 /** Operations that the session has committed, over all its lives. */
 export const everOf = (store: SimStore): readonly number[] => (store.versions.at(-1)?.ever ?? []).map(opOf);
-const letters: readonly OperationType[] = ["send", "poison", "moody", "killer"];
+const letters: readonly OperationType[] = ["send", "poison", "moody", "killer", "closing"];
 
 /**
  * The second session has committed the operation; that nothing happens twice, its lane checks.
@@ -40,7 +40,7 @@ export function checkTaken(
 export function checkBuried(operation: number, clients: Clients, { asked }: Stores): void {
   if (!clients.isForgotten(operation) && everOf(asked).includes(operation))
     throw new Violation(`${operation} was taken, and is given up`);
-  if (operation > 0 && clients.operation(operation).kind === "send")
+  if (operation > 0 && ["send", "closing"].includes(clients.operation(operation).kind))
     throw new Violation(`given up: ${operation}, which its handler takes`);
 }
 

@@ -34,8 +34,8 @@ export interface NodeOptions {
   readonly operation: (number: number) => Operation;
   /** A handler is let do something outside. */
   readonly begins: (begun: Begun) => void;
-  /** The handler of an operation ends the node. */
-  readonly kill: (node: SimNode, operation: Operation) => void;
+  /** The handler of an operation ends the node, or the node is closed under it; else it ends. */
+  readonly kill: (node: SimNode, operation: Operation, end: () => void) => void;
   /** The node that has, or had, this incarnation. */
   readonly nodeOf: (incarnation: string) => SimNode;
 }
@@ -73,7 +73,7 @@ export class SimNode {
       program,
       operation: options.operation,
       begins: options.begins,
-      kill: (operation) => options.kill(this, operation),
+      kill: (operation, end) => options.kill(this, operation, end),
       arrives: (call) => this.#checkAsked(call),
     });
     this.holder = new Holder({
@@ -292,6 +292,7 @@ export class SimNode {
             if (occasion !== undefined) clockwork.meet(occasion);
           },
           report: (session, kind, message) => this.#incident(session, kind, message),
+          warn: (_session, message) => say(message),
         },
       },
       world: createWorld(this, clockwork, () => this.#numbers()),
@@ -346,6 +347,7 @@ function createWorld(
     },
     leaseValid: () => holder.isValid(),
     standing: (incarnation) => holder.standing(incarnation),
+    wasClosed: (incarnation) => holder.wasClosed(incarnation),
     unique,
     birth: () => Uint8Array.from({ length: 16 }, () => random.below(256)),
   };

@@ -52,6 +52,8 @@ export interface FaultPlan {
   readonly sends: number;
   /** Calls whose handlers send what ends its node, whenever it runs. */
   readonly killers: number;
+  /** Calls whose handlers send what its node is closed under, again and again, and that takes then. */
+  readonly closings: number;
   /** Calls whose handlers have something done later, by the second session; some take it back. */
   readonly timers: number;
   /** Operations and faults begin within this time; then everything must come to rest. */
@@ -114,6 +116,7 @@ export function planRun(options: RunOptions, random: Chance): FaultPlan {
     sends: options.seed % 4 === 1 ? 2 + ((options.seed >> 2) % 7) : 0,
     // what a power loss takes of its marks nobody can know
     killers: faults.powerLosses === 0 && options.seed % 16 === 1 ? 1 : 0,
+    closings: faults.powerLosses === 0 && options.seed % 16 === 9 ? 1 : 0,
     timers: faults.powerLosses === 0 && options.seed % 4 === 2 ? 1 + ((options.seed >> 2) % 5) : 0,
     // the same: what a power loss takes of a journal nobody can know
     runs: faults.powerLosses === 0 && options.seed % 4 === 3 ? 1 + ((options.seed >> 2) % 5) : 0,

@@ -3,6 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import { AssertionError } from "@voda/stdx";
+import { nodeEndsMax } from "../../../dataplane/src/lane/constants.ts";
 import { decodeRecord } from "../../../dataplane/src/lane/index.ts";
 import { Violation } from "./checks.ts";
 import { Clients, type Operation } from "./clients.ts";
@@ -246,14 +247,26 @@ function planFaults(scene: Scene): void {
   sometime(plan.sleeps, () => random.pick(nodes).sleep());
 }
 
-/** A letter ends its node. */
+/** More often than nodes may end under a letter. */
+const closingsMax = nodeEndsMax + 3;
+
+/** A letter ends its node, or its node is closed under it. */
 function killer(scene: Pick<Scene, "clockwork" | "start">) {
   const ends = new Map<number, number>();
-  return (node: SimNode, { number }: Operation): void => {
-    ends.set(number, (ends.get(number) ?? 0) + 1);
-    checkEnds(number, ends.get(number) ?? 0);
-    scene.clockwork.meet("a letter ends its node");
-    crash(scene, node);
+  return (node: SimNode, { number, kind }: Operation, end: () => void): void => {
+    const count = (ends.get(number) ?? 0) + 1;
+    ends.set(number, count);
+    if (kind === "killer") {
+      checkEnds(number, count);
+      scene.clockwork.meet("a letter ends its node");
+      crash(scene, node);
+    } else if (count > closingsMax) {
+      scene.clockwork.meet("a letter is taken after its node was closed under it");
+      end();
+    } else {
+      node.holder.close();
+      crash(scene, node);
+    }
   };
 }
 

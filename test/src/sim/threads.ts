@@ -26,8 +26,8 @@ export interface ThreadsOptions {
   readonly program: SimProgram;
   readonly operation: (number: number) => Operation;
   readonly begins: (begun: Begun) => void;
-  /** The handler of an operation ends the program. */
-  readonly kill: (operation: Operation) => void;
+  /** The handler of an operation ends the program, or it is closed under it; else it ends. */
+  readonly kill: (operation: Operation, end: () => void) => void;
   /** What was asked from that state comes to the worker of the other session. */
   readonly arrives: (call: Call) => void;
 }
@@ -133,7 +133,7 @@ export class Threads {
         this.#performed += 1;
         return `${step} ${random.below(2 ** 30)}.${this.#performed}`;
       },
-      kill: (one) => program.deliver(random.next() * 5, () => this.#options.kill(one)),
+      kill: (one, end) => program.deliver(random.next() * 5, () => this.#options.kill(one, end)),
       refuses: () => random.chance(0.4),
       nowMs: () => program.clocks.monotonicMs,
       run: (done) => {

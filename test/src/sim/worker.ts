@@ -70,8 +70,8 @@ export interface WorkerOptions {
   readonly ask: ((by: number, askId: number, seen: string) => void) | undefined;
   /** What comes of a step, and of no other. */
   readonly perform: (step: string) => string;
-  /** A handler ends the node. */
-  readonly kill: (operation: Operation) => void;
+  /** A handler ends the node, or the node is closed under it; else it ends. */
+  readonly kill: (operation: Operation, end: () => void) => void;
   /** Whether a handler that may refuse does. */
   readonly refuses: () => boolean;
   /** By the monotonic clock. */
@@ -122,7 +122,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
       const isOn = (): boolean => runs.get(call) === run;
       return steps.begin({ call, operation, canonicalHash: hashOf(operation), seen, isOn, ran, end });
     }
-    if (isAsked || !isAsk(operation)) return isKiller(ended) ? options.kill(operation) : end();
+    if (isAsked || !isAsk(operation)) return isKiller(ended) ? options.kill(operation, end) : end();
     asks.push((answer) => end(answer.ok ? decodeTold(answer.body) : { failed: seen }));
     options.ask?.(call, asks.length - 1, seen);
   }
@@ -194,7 +194,7 @@ interface Ended {
 const isAsk = ({ kind }: Operation): boolean => kind === "ask" || kind === "unkeyedAsk";
 
 const isKiller = ({ isAsked, operation }: Pick<Ended, "isAsked" | "operation">): boolean =>
-  isAsked && operation.kind === "killer";
+  isAsked && (operation.kind === "killer" || operation.kind === "closing");
 
 /** How the handler of an operation ends, that saw the state `seen`. */
 function endOf(ended: Ended): TurnEvent {
@@ -227,7 +227,8 @@ function sendsOf({ kind, number, timing }: Operation): readonly Send[] {
   return kind === "poison" ? [target, { ...target, agent: nobody, method: String(-number) }] : [target];
 }
 
-const isSent = (kind: Operation["kind"]): boolean => ["send", "poison", "moody", "killer"].includes(kind);
+const isSent = (kind: Operation["kind"]): boolean =>
+  ["send", "poison", "moody", "killer", "closing"].includes(kind);
 
 const timingOf = ({ type, ms, of }: OperationTiming): Timing<KeptDue> => ({
   id: String(of),

@@ -1,10 +1,10 @@
 // Rules of PROTOCOL.md that are broken one at a time, in the source: the simulator must find what goes wrong
 // without them.
 import { type Patch, patchedVariant } from "../patch/patch.ts";
-import { type Canary, lane } from "./canary.ts";
-import type { Faults } from "./options.ts";
+import { type Canary, lane, noFaults } from "./canary.ts";
 import type * as sim from "./run.ts";
 import { stepCanaries } from "./step-canaries.ts";
+import { suspectCanaries } from "./suspect-canaries.ts";
 
 const world = (file: string, find: string, replace: string): Patch => ({
   file: `test/src/sim/${file}.ts`,
@@ -25,23 +25,6 @@ const undead = (keep: string, raise: string): Patch[] => [
   lane("memory", "  lane.activation = undefined;\n", `  lane.activation = undefined;\n  ${keep}\n`),
   lane("open", "  lane.activation = activation;\n", `  lane.activation = activation;\n  ${raise}\n`),
 ];
-
-const noFaults: Faults = {
-  crashes: 0,
-  pauses: 0,
-  suspensions: 0,
-  clockSteps: 0,
-  disconnects: 0,
-  workerLosses: 0,
-  storeRestarts: 0,
-  powerLosses: 0,
-  fills: 0,
-  lost: 0,
-  doubled: 0,
-  slow: 0,
-  staleReads: 0,
-  busyRefusals: 0,
-};
 
 export const canaries: Readonly<Record<string, Canary>> = {
   /** A trim never removes the last record of the lane, so the fence never returns to 0. */
@@ -381,24 +364,6 @@ export const canaries: Readonly<Record<string, Canary>> = {
     finds: /^effect \d+ happened twice|was taken, and is given up|is taken after it was given up/,
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 3 } },
   },
-  /** A letter that may have ended its node is begun in a record before it begins. */
-  suspectsBeginInRecords: {
-    patches: [lane("suspect-gate", "if (before === undefined && !work", "if (before === undefined || !work")],
-    finds: /^endless: /,
-    options: { plan: { sends: 2, killers: 1 }, faults: { ...noFaults } },
-  },
-  /** A node that is closed in order was ended by nothing that ran there. */
-  closedIsNoEnd: {
-    patches: [lane("suspects", "isAlive || world.wasClosed(incarnation)", "isAlive")],
-    finds: /^given up: /,
-    options: { plan: { sends: 2, closings: 1 }, faults: { ...noFaults } },
-  },
-  /** One that waits for the record with its mark begins when that lies in the lane. */
-  marksAreHeard: {
-    patches: [lane("suspects", 'one?.stage === "writing" && one.id.n', 'one?.stage === "begun" && one.id.n')],
-    finds: /^not done/,
-    options: { plan: { sends: 2, killers: 1 }, faults: { ...noFaults } },
-  },
   /** A letter is over when its target has committed it. */
   letterOverAtCommit: {
     patches: [
@@ -478,6 +443,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
     options: { plan: { sends: 8, sleeps: 4 }, faults: { powerLosses: 0, crashes: 2 } },
   },
   ...stepCanaries,
+  ...suspectCanaries,
   /** Of a call that came from another node it is known whether it may have begun there. */
   begunTravels: {
     patches: [lane("share", "const mayHaveBegun = work.starts > 0;", "const mayHaveBegun = false;")],

@@ -1,6 +1,6 @@
 // A rule that is broken on purpose.
 import type { Patch } from "../patch/patch.ts";
-import type { RunOptions } from "./options.ts";
+import type { Faults, RunOptions } from "./options.ts";
 
 export interface Canary {
   /** How the rule is broken. */
@@ -17,3 +17,20 @@ export const lane = (file: string, find: string, replace: string): Patch => ({
   find,
   replace,
 });
+
+export const noFaults: Faults = {
+  crashes: 0,
+  pauses: 0,
+  suspensions: 0,
+  clockSteps: 0,
+  disconnects: 0,
+  workerLosses: 0,
+  storeRestarts: 0,
+  powerLosses: 0,
+  fills: 0,
+  lost: 0,
+  doubled: 0,
+  slow: 0,
+  staleReads: 0,
+  busyRefusals: 0,
+};

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { CalledAgent } from "./agent-types.ts";
 import { agent, s, topic, topicMessageBytesMax, VodaError } from "./index.ts";
 import { testMesh } from "./testing.ts";
 
@@ -70,6 +71,27 @@ test("an agent that does not hear costs a dead letter, and its neighbours nothin
   assert.deepEqual(await mesh.client.reader("ann").heard(), ["hello"]);
   assert.equal(mesh.deadLetters.length, 1);
   assert.match(JSON.stringify(mesh.deadLetters), /agent deaf has no method .*on_news/);
+});
+
+test("steps of a topic are taken from itself alone: what others send is not passed on", async () => {
+  interface Steps {
+    readonly page: (ctx: never, passing: object) => void;
+    readonly look: (ctx: never) => void;
+  }
+  const liar = agent("liar").handlers({
+    lie(ctx) {
+      const inside = { name: "news" } as CalledAgent<Steps>;
+      ctx.send(inside, "eu").page({ n: 1, message: "nobody has published this", page: 0 });
+      ctx.send(inside, "eu").look();
+    },
+  });
+  await using mesh = await testMesh({ agents: [news, reader, liar] });
+  await mesh.client.reader("ann").follow("eu");
+  await mesh.settle();
+  await mesh.client.liar("l").lie();
+  await mesh.advance("10m");
+  assert.deepEqual(await mesh.client.reader("ann").heard(), []);
+  assert.match(JSON.stringify(mesh.deadLetters), /only the topic itself sends this/);
 });
 
 test("what finds no room in the outbox goes on when there is some, however long that takes", async () => {

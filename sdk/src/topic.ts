@@ -152,12 +152,19 @@ export const topic = ((name: string, given?: TopicOptions): unknown => {
     )
     .handler("subscribe", internal, subscribe)
     .handler("unsubscribe", internal, unsubscribe)
-    .handler("step", internal, (ctx, run: number) => run === ctx.state.run && pass(ctx, self))
+    .handler("step", internal, (ctx, run: number) => {
+      refuseOthers(ctx, name);
+      if (run === ctx.state.run) pass(ctx, self);
+    })
     .handler("look", internal, (ctx) => {
+      refuseOthers(ctx, name);
       ctx.state.run += 1;
       pass(ctx, self);
     })
-    .handler("page", internal, (ctx, passing: Passing) => sendPage(ctx, method, passing));
+    .handler("page", internal, (ctx, passing: Passing) => {
+      refuseOthers(ctx, name);
+      sendPage(ctx, method, passing);
+    });
   return Object.freeze({ name, [agentParts]: made[agentParts], [topicMark]: true });
 }) as TopicFunction;
 
@@ -238,13 +245,11 @@ function sendPage(ctx: TopicCtx, method: string, { n, message, page }: Passing):
   const found = state.pages.get(String(page));
   const isFirst = n === state.passed + 1 && page === state.place.page && state.place.isUnderWay;
   const done = isFirst ? state.place.subscribers : 0;
-  const to = { name: found?.agent } as CalledAgent<
-    Readonly<Record<string, (ctx: never, message: Json) => void>>
-  >;
   let sent = done;
   const send = (): void => {
-    for (const [key, since] of found?.subscribers.slice(done) ?? []) {
-      if (since < n) ctx.send(to, key)[method]?.(message);
+    if (found === undefined) return;
+    for (const [key, since] of found.subscribers.slice(done)) {
+      if (since < n) sendTo(ctx, { name: found.agent, key, method, message });
       sent += 1;
     }
   };
@@ -255,6 +260,20 @@ function sendPage(ctx: TopicCtx, method: string, { n, message, page }: Passing):
     // without any room the step behind this one would find none either
     if (sent === done) state.run += 1;
   }
+}
+
+interface Onward {
+  readonly name: string;
+  readonly key: string;
+  readonly method: string;
+  readonly message: Json;
+}
+
+function sendTo(ctx: TopicCtx, { name, key, method, message }: Onward): void {
+  const to = { name } as CalledAgent<Readonly<Record<string, (ctx: never, message: Json) => void>>>;
+  const take = ctx.send(to, key)[method];
+  if (take === undefined) throw new TypeError(`ctx.send to ${name} has no ${method}`);
+  take(message);
 }
 
 /** False when the outbox is full: what was sent before leaves with the turn. */
@@ -294,6 +313,14 @@ function unsubscribe(ctx: TopicCtx): void {
   const subscribers = before.filter(([one]) => one !== key);
   if (subscribers.length === 0) pages.delete(page);
   else pages.set(page, { agent: name, subscribers });
+}
+
+/** Steps say what is to be passed on, and are believed: only the topic itself sends them. */
+function refuseOthers({ caller: { agent: from }, key }: TopicCtx, name: string): void {
+  if (from?.name === name && from.key === key) return;
+  throw new VodaError("permission_denied", "only the topic itself sends this to itself", {
+    reason: "bad_request",
+  });
 }
 
 function callerOf({ caller }: TopicCtx): { readonly name: string; readonly key: string } {

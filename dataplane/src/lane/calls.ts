@@ -157,7 +157,7 @@ function takeLetter(
   if (fate === "taken") replyWork(pass, work, taken, tip.n, tip.uid);
   if (fate === "given_up") failWork(pass, work, notTaken());
   if (fate !== "open") return true;
-  if (hasRoom(seen, source, turns.jobs.size, pass.world.storeMs)) return false;
+  if (hasRoom(seen, { source, own: tip.uid, running: turns.jobs.size }, pass.world.storeMs)) return false;
   failWork(pass, work, tooManySources());
   return true;
 }
@@ -279,8 +279,11 @@ const notKept = (): Failure =>
   fail("answer_not_kept", "the call was done; its answer is not kept any more: read the session").failure;
 const full = "the session remembers as many calls as it can; call without an idempotency key, or later";
 const tooManySources = (): Failure =>
-  fail("quota", `the session remembers seenMax ${seenMax} sessions that have sent to it`, { retryAfterMs })
-    .failure;
+  fail(
+    "quota",
+    `the session remembers seenMax ${seenMax} sessions that have sent to it, one place kept for itself`,
+    { retryAfterMs },
+  ).failure;
 /** Nobody reads what a letter is answered. */
 const taken = encodeAnswer({ ok: true, content: "json", body: new Uint8Array(0) });
 const quota = (inMs: number): Failure => fail("quota", full, { retryAfterMs: inMs }).failure;

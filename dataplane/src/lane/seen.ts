@@ -17,11 +17,22 @@ export function fateOf(seen: Seen, source: Uint8Array, n: number): "open" | "tak
   return n === mark.n && mark.isGivenUp ? "given_up" : "taken";
 }
 
+/** A source that wants a place, and the session itself, for which one is kept: what it sends to itself goes on. */
+export interface Newcomer {
+  readonly source: Uint8Array;
+  readonly own: Uint8Array;
+  /** Others that run, and may be new too. */
+  readonly running: number;
+}
+
 /** Whether a letter of this source can be remembered: no source is forgotten before its time. */
-export function hasRoom(seen: Seen, source: Uint8Array, running: number, nowMs: number): boolean {
-  if (seen.has(idText(source)) || seen.size + running < seenMax) return true;
+export function hasRoom(seen: Seen, { source, own, running }: Newcomer, nowMs: number): boolean {
+  const [key, ownKey] = [idText(source), idText(own)];
+  const isFree = (): boolean =>
+    seen.size + running < (key === ownKey || seen.has(ownKey) ? seenMax : seenMax - 1);
+  if (seen.has(key) || isFree()) return true;
   dropOld(seen, nowMs);
-  return seen.size + running < seenMax;
+  return isFree();
 }
 
 export function noteSeen(seen: Seen, mark: SeenMark): void {

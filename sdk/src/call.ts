@@ -31,6 +31,15 @@ export interface Call {
   readonly headers: Headers;
 }
 
+/** Of one call, where their number is chosen. */
+const attemptsChosenMax = 100;
+
+/** @throws RangeError */
+export function checkAttempts(what: string, attempts: number): void {
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > attemptsChosenMax)
+    throw new RangeError(`${what} of ${attempts} is not a whole number of 1 to ${attemptsChosenMax}`);
+}
+
 const backoffFirstMs = 100;
 const backoffMsMax = 2_000;
 /** In less time than this no attempt gets its answer. */

@@ -1,8 +1,10 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
 import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
+
 import type { Internal } from "./agent-types.ts";
-import { type Call, type Endpoint, perform, signalProblem } from "./call.ts";
+import { type Call, checkAttempts, type Endpoint, perform, signalProblem } from "./call.ts";
+
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
@@ -86,7 +88,6 @@ export type Client<C extends { readonly agents: readonly AnyAgent[] }> = {
 
 const timeoutRange: DurationRange = { minMs: 1, maxMs: 86_400_000 };
 const timeoutDefault: Duration = "30s";
-const attemptsMaxMax = 100;
 const clientNames: ReadonlySet<string> = new Set([
   "url",
   "namespace",
@@ -136,8 +137,7 @@ function endpointOf(options: ClientOptions): Endpoint {
   const problem = identifierProblem("namespace", namespace);
   if (problem !== undefined) throw new TypeError(problem);
   const attempts = options.retry?.attempts;
-  if (attempts !== undefined && !(Number.isInteger(attempts) && attempts >= 1 && attempts <= attemptsMaxMax))
-    throw new RangeError(`retry.attempts of ${attempts} is not a whole number of 1 to ${attemptsMaxMax}`);
+  if (attempts !== undefined) checkAttempts("retry.attempts", attempts);
   return {
     base: `${baseOf(options.url)}${namespace === defaultNamespace ? "" : `/namespaces/${namespace}`}`,
     attemptsMax: attempts ?? Number.POSITIVE_INFINITY,

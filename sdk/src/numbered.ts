@@ -1,7 +1,7 @@
 // Generated clients of Connect whose calls take effect once: numbered as those of `voda/client` are, and sent
 // again under their number.
 import { headers as names, numberedMsMax } from "@voda/proto/wire";
-import { delayOf, pause } from "./call.ts";
+import { checkAttempts, delayOf, pause } from "./call.ts";
 import { callNumbers, keyId, randomHex } from "./call-number.ts";
 
 /** What of a call of a generated client is read here; streams pass untouched. */
@@ -27,9 +27,11 @@ const attemptsDefault = 8;
  * session, and one that is `unavailable` is sent again under it until the call's time is over, so that it
  * takes effect once. A call with an `idempotency-key` of its own keeps that. One interceptor serves all
  * clients of a program.
- * @param attempts of one call, at least 1; default 8
+ * @param attempts of one call, 1 to 100; default 8
+ * @throws RangeError
  */
 export function numberedCalls(attempts = attemptsDefault): CallInterceptor {
+  checkAttempts("attempts", attempts);
   const numbers = callNumbers();
   return (next) => async (call) => {
     if (call.stream) return next(call);

@@ -127,7 +127,7 @@ export function openMesh(
 ): MemoryMesh {
   if (seed !== undefined && !Number.isSafeInteger(seed))
     throw new RangeError(`seed of ${String(seed)} is not a whole number`);
-  const nowMs = Number(now);
+  const nowMs = now instanceof Date ? now.getTime() : now;
   if (!Number.isSafeInteger(nowMs) || nowMs < 0)
     throw new RangeError(`now of ${String(now)} is no time since 1970`);
   return new MemoryMesh({ agents, seed, nowMs, killAt });

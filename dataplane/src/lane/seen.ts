@@ -17,7 +17,7 @@ export function fateOf(seen: Seen, source: Uint8Array, n: number): "open" | "tak
   return n === mark.n && mark.isGivenUp ? "given_up" : "taken";
 }
 
-/** A source that wants a place, and the session itself, for which one is kept: what it sends to itself goes on. */
+/** A source that wants a place, and the session itself: one is kept for what it sends to itself. */
 export interface Newcomer {
   readonly source: Uint8Array;
   readonly own: Uint8Array;

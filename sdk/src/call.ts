@@ -35,9 +35,9 @@ export interface Call {
 const attemptsChosenMax = 100;
 
 /** @throws RangeError */
-export function checkAttempts(what: string, attempts: number): void {
-  if (!Number.isInteger(attempts) || attempts < 1 || attempts > attemptsChosenMax)
-    throw new RangeError(`${what} of ${attempts} is not a whole number of 1 to ${attemptsChosenMax}`);
+export function checkAttempts(what: string, count: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > attemptsChosenMax)
+    throw new RangeError(`${what} of ${count} is not a whole number of 1 to ${attemptsChosenMax}`);
 }
 
 const backoffFirstMs = 100;

@@ -239,7 +239,7 @@ test("an order that nobody packs, or that is cancelled, is refunded; one that th
   await late.place(500);
   await mesh.advance("3d");
   const { error } = await mesh.workflows(order, "late").checkout.get("checkout").status();
-  assert.equal(error?.message, "nobody packed it within two days");
+  assert.equal(error?.reason, "wait_timeout");
   assert.equal(await late.status(), "refunded");
 
   const regretted = mesh.client.order("regretted");

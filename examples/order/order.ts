@@ -24,11 +24,9 @@ export const orderAt = (bank: Bank) =>
           state.status = "refunded";
         };
         await wf.tx("paid", toPaid, { undo: toRefunded });
-        // for days, if need be: the session sleeps meanwhile
+        // for days, if need be: the session sleeps meanwhile; one that nobody packs in time is refunded
         wf.status("waiting for the parcel", 0.5);
         const parcel = await wf.wait(packed, { timeout: "2d" });
-        if (parcel === undefined)
-          throw new VodaError("deadline_exceeded", "nobody packed it within two days");
         await wf.tx("shipped", (state) => {
           state.status = "shipped";
           state.parcel = parcel.parcel;

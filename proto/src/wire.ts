@@ -233,6 +233,7 @@ export const reasons = {
   busy: "aborted",
   turn_timeout: "deadline_exceeded",
   step_timeout: "deadline_exceeded",
+  wait_timeout: "deadline_exceeded",
   interrupted: "canceled",
   not_rested: "failed_precondition",
   not_taken: "failed_precondition",

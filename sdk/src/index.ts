@@ -35,6 +35,7 @@ export {
 } from "./topic.ts";
 export type {
   WaitFunction,
+  WaitOptions,
   WorkflowAccess,
   WorkflowCtx,
   WorkflowError,

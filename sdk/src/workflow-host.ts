@@ -5,7 +5,7 @@ import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
 import { type RunOp, type RunRequest, runOptionNames, runRequestOf } from "./run.ts";
 import { badRequest, checkOptions, properties, textOf } from "./session.ts";
-import type { WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
+import type { WaitOptions, WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
 import { keptJson } from "./workflow-json.ts";
 import { refusedBy, signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
 import {
@@ -117,15 +117,11 @@ export function workflowContext(host: WorkflowHost): object {
     sleep: async (name: string, time: Duration | Date) => {
       return host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs()));
     },
-    wait: async (what: Signal<unknown>, options: { readonly timeout?: Duration } = {}) => {
-      const signalName = refusedBy("wf.wait", () => signalNameOf(what));
-      const way = `wf.wait(${JSON.stringify(signalName)})`;
-      checkOptions(`${way}: wait option`, options, waitNames);
-      const { timeout } = options;
-      return host.wait(
-        signalName,
-        timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0),
-      );
+    wait: (what: Signal<unknown>, options: WaitOptions = {}) => {
+      const waited = wait(host, what, options);
+      // a body may come to await it later than its time is over
+      waited.catch(() => undefined);
+      return waited;
     },
     status(text: string, progress?: number) {
       // none is a text too: it takes away the one before
@@ -135,6 +131,14 @@ export function workflowContext(host: WorkflowHost): object {
       host.status(text, progress);
     },
   });
+}
+
+async function wait(host: WorkflowHost, what: Signal<unknown>, options: WaitOptions): Promise<unknown> {
+  const signalName = refusedBy("wf.wait", () => signalNameOf(what));
+  const way = `wf.wait(${JSON.stringify(signalName)})`;
+  checkOptions(`${way}: wait option`, options, waitNames);
+  const { timeout } = options;
+  return host.wait(signalName, timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0));
 }
 
 /** The step as it is written. @throws VodaError for what is no name of one */

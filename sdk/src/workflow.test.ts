@@ -113,9 +113,9 @@ test("signals are kept in their order until they are waited for, and a time is t
     .workflows({
       async listen(wf) {
         for (let at = 0; at < 3; at += 1) {
-          const heard = await wf.wait(word, { timeout: "1h" });
+          const heard = await wf.wait(word, { timeout: "1h" }).catch(() => null);
           await wf.tx(`note ${at}`, (state) => {
-            state.heard = [...state.heard, heard ?? null];
+            state.heard = [...state.heard, heard];
           });
         }
       },
@@ -133,6 +133,59 @@ test("signals are kept in their order until they are waited for, and a time is t
   await mesh.advance("2h");
   assert.deepEqual(mesh.state(ear, "e").heard, ["one", "two", null]);
   assert.equal((await rejection(session.say("three"))).reason, "workflow_ended");
+});
+
+test("a time that is over is an error, which a signal without data is not, also after a death", async () => {
+  const outside: string[] = [];
+  const approval = agent("approval").workflows({
+    async ask(wf) {
+      try {
+        await wf.wait(go, { timeout: "1h" });
+        return "approved";
+      } catch (error) {
+        const late = VodaError.from(error);
+        await wf.run("remind", () => void outside.push(`${late.code} ${late.reason}: ${late.message}`));
+        await wf.wait(go, { timeout: "1h" });
+        return "approved late";
+      }
+    },
+  });
+  await using mesh = await testMesh({ agents: [approval] });
+  const { ask } = mesh.workflows(approval, "a");
+  const [inTime, late, never] = [await ask.start(), await ask.start(), await ask.start()];
+  await mesh.settle();
+  await inTime.signal(go);
+  await mesh.advance("61m");
+  mesh.kill();
+  await late.signal(go);
+  await mesh.advance("2h");
+  assert.deepEqual([await inTime.result(), await late.result()], ["approved", "approved late"]);
+  const { code, reason, message } = await rejection(never.result());
+  const words = 'wf.wait("go"): the signal has not come within the timeout';
+  assert.deepEqual([code, reason, message], ["deadline_exceeded", "wait_timeout", words]);
+  assert.deepEqual(outside, Array(2).fill(`deadline_exceeded wait_timeout: ${words}`));
+});
+
+test("a wait whose time is over before the body awaits it is no stray, and rejects when it does", async (t) => {
+  const strays: unknown[] = [];
+  const stray = (reason: unknown): void => void strays.push(reason);
+  process.on("unhandledRejection", stray);
+  t.after(() => process.off("unhandledRejection", stray));
+  const later = agent("later").workflows({
+    async work(wf) {
+      const waited = wf.wait(go, { timeout: "1m" });
+      await wf.sleep("nap", "1h");
+      await waited;
+    },
+  });
+  await using mesh = await testMesh({ agents: [later] });
+  const run = await mesh.workflows(later, "l").work.start();
+  await mesh.advance("30m");
+  await new Promise(setImmediate);
+  assert.equal((await run.status()).phase, "waiting");
+  await mesh.advance("31m");
+  assert.equal((await rejection(run.result())).reason, "wait_timeout");
+  assert.deepEqual(strays, []);
 });
 
 test("another session signals a workflow by a message, and asks how far it is", async () => {
@@ -239,7 +292,7 @@ test("what comes before a body that runs again has come to its wait is not misse
   const late = agent("late").workflows({
     async work(wf) {
       await reached; // of no step
-      await Promise.all([wf.sleep("nap", "4s"), wf.wait(go, { timeout: "6s" })]);
+      await Promise.all([wf.sleep("nap", "4s"), wf.wait(go, { timeout: "6s" }).catch(() => null)]);
     },
   });
   await using mesh = await testMesh({ agents: [late] });

@@ -32,12 +32,17 @@ export interface WorkflowRunFunction {
   ): Promise<Sent<Awaited<R>>>;
 }
 
-/** `wf.wait` */
-export interface WaitFunction {
-  <X>(signal: Signal<X>, options?: { readonly timeout?: undefined }): Promise<Sent<X>>;
-  /** `undefined` when the time is over. */
-  <X>(signal: Signal<X>, options: { readonly timeout: Duration }): Promise<Sent<X> | undefined>;
+/** Options of a wait. */
+export interface WaitOptions {
+  /**
+   * How long to wait, 0 to 100 years: then it rejects, `deadline_exceeded` with the reason `wait_timeout`.
+   * Default: for ever.
+   */
+  readonly timeout?: Duration;
 }
+
+/** `wf.wait` */
+export type WaitFunction = <X>(signal: Signal<X>, options?: WaitOptions) => Promise<Sent<X>>;
 
 /**
  * Context of a workflow. Its function is no turn: it may take days, and is run again from the top after

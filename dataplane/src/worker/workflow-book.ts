@@ -17,7 +17,7 @@ import {
   faultEntryBytesMax,
   workflowStartsMax,
 } from "./workflow-bounds.ts";
-import { cancelledFault, faultOf, lostFault, type Undoing } from "./workflow-faults.ts";
+import { cancelledFault, faultOf, lateFault, lostFault, type Undoing } from "./workflow-faults.ts";
 import { type Entry, isEnded, type Row, rowBytes, type Wait } from "./workflow-rows.ts";
 import { isLaid, type SetTimer, Table, type WaitDue } from "./workflow-table.ts";
 
@@ -90,7 +90,7 @@ export class Book {
     const row = this.#table.live(id);
     checkSize("the data", data);
     const wait = row.waits.find((one) => one.signal === signal);
-    if (wait !== undefined) this.#resolve(id, row, wait, data);
+    if (wait !== undefined) this.#resolve(id, row, wait, cameWith(data));
     else {
       checkKept(id, row);
       this.#putChecked(id, this.#table.rows.withSignal(id, row, signal, data));
@@ -125,7 +125,8 @@ export class Book {
   due(id: string, step: string): void {
     const row = this.#table.rows.get(id);
     const wait = row?.waits.find((one) => one.step === step);
-    if (row !== undefined && wait !== undefined) this.#resolve(id, row, wait, undefined);
+    if (row === undefined || wait === undefined) return;
+    this.#resolve(id, row, wait, wait.signal === undefined ? {} : { fault: lateFault(wait.signal) });
   }
 
   /** Those for which a body is wanted, and those that waited for a revision that has it. */
@@ -228,7 +229,7 @@ export class Book {
     const wait: Wait = { step, ...(signal !== undefined && { signal }), isTimed: due !== undefined };
     if (kept !== undefined) {
       const taken = this.#table.rows.taken(id, row, kept);
-      this.#resolve(id, taken.row, { ...wait, isTimed: false }, taken.data);
+      this.#resolve(id, taken.row, { ...wait, isTimed: false }, cameWith(taken.data));
       return;
     }
     if (due !== undefined) this.#table.arm(id, row, wait, due);
@@ -298,9 +299,9 @@ export class Book {
   }
 
   /** Nothing is refused here: what is due must come in, else its timer would be in vain. */
-  #resolve(id: string, row: Row, wait: Wait, data: Json | undefined): void {
+  #resolve(id: string, row: Row, wait: Wait, came: Pick<Entry, "result" | "fault">): void {
     this.#table.disarm(row, [wait]);
-    const entry: Entry = { step: wait.step, ...(data !== undefined && { result: data }) };
+    const entry: Entry = { step: wait.step, ...came };
     this.#append(id, { ...row, waits: row.waits.filter(({ step }) => step !== wait.step) }, entry);
     this.happened.push({ type: "entered", id, place: row.entries, entry });
   }
@@ -311,6 +312,9 @@ export class Book {
     this.#table.put(id, row);
   }
 }
+
+const cameWith = (data: Json | undefined): Pick<Entry, "result"> =>
+  data === undefined ? {} : { result: data };
 
 const empty = { seed: "", entries: 0, signalled: 0, starts: 0, waits: [], kept: [], bytes: 0 } as const;
 

@@ -58,6 +58,13 @@ export const cancelledFault = (id: string): WorkflowFault => ({
   message: `workflow ${JSON.stringify(id)} was cancelled`,
 });
 
+/** Unlike a signal without data, it cannot be taken for one. */
+export const lateFault = (signal: string): WorkflowFault => ({
+  code: "deadline_exceeded",
+  reason: "wait_timeout",
+  message: `wf.wait(${JSON.stringify(signal)}): the signal has not come within the timeout`,
+});
+
 /** With it too many threads or nodes have ended. */
 export const lostFault = (id: string): WorkflowFault => ({
   code: "unavailable",

@@ -58,7 +58,7 @@ export type Entry = {
   readonly step: string;
   /** Absent: nothing came of it. */
   readonly result?: Json;
-  /** It was done, and its result is not kept; or it could not be undone. */
+  /** It was done, and its result is not kept; it could not be undone; or its signal has not come in time. */
   readonly fault?: WorkflowFault;
   /** Whether it is to be undone. */
   readonly undo?: true;

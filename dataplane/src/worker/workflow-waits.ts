@@ -1,5 +1,6 @@
 // What a body waits for, and when its session need not keep it in memory any more.
 import type { Json } from "voda/definition";
+import { errorOf } from "./workflow-faults.ts";
 import { type Entry, waited } from "./workflow-rows.ts";
 import type { WaitDue } from "./workflow-table.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
@@ -81,11 +82,14 @@ export class WorkflowWaits {
   }
 
   /** What it waits for has come: the body has it once it has all that came before. */
-  appended({ step, result }: Entry): void {
+  appended({ step, result, fault }: Entry): void {
     const waiting = this.#waiting.get(step);
     this.#waiting.delete(step);
     this.#isParked = false;
-    if (waiting !== undefined) void this.#parts.handedOut(step).then(() => waiting.resolve(result));
+    if (waiting !== undefined)
+      void this.#parts
+        .handedOut(step)
+        .then(() => (fault === undefined ? waiting.resolve(result) : waiting.reject(errorOf(fault))));
     this.settleSoon();
   }
 

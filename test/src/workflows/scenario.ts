@@ -57,8 +57,10 @@ const job = agent("job", { log: s.register<string[]>([]) }).workflows({
     );
     await step("two");
     if (fails) throw new VodaError("aborted", "as it was told to");
-    const [late] = [await wf.wait(never, { timeout: "1s" })];
-    return `${first} ${String(late)}`;
+    const late = await wf
+      .wait(never, { timeout: "1s" })
+      .catch((error: unknown) => VodaError.from(error).reason);
+    return `${first} ${late}`;
   },
 });
 
@@ -82,7 +84,7 @@ const scenario = (fate: Fate) => async (mesh: Mesh) => {
   const effects = [...outside.done.values()].toSorted();
   assert.equal(phase, fate);
   if (fate === "done") {
-    assert.equal(result, "a while undefined");
+    assert.equal(result, "a while wait_timeout");
     assert.deepEqual([log, sum, effects], [["a while 7"], 7, ["one", "two"]]);
   } else {
     const undone = effects.filter((one) => one.startsWith("undo"));

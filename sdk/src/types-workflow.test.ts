@@ -15,6 +15,8 @@ const maybe = signal<string | undefined>("maybe");
 const shop = agent("shop", { paid: s.register("") }).workflows({
   async sell(wf, { cents }: { cents: number }) {
     const { by } = await wf.wait(approved);
+    const inTime: Promise<{ by: string }> = wf.wait(approved, { timeout: "1d" });
+    await inTime;
     const order = await wf.run("read", () => JSON.parse("{}") as unknown, { schema: orderSchema });
     const count: number = order.count;
     return { by, cents, count };

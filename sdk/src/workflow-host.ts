@@ -120,7 +120,7 @@ export function workflowContext(host: WorkflowHost): object {
     wait: (what: Signal<unknown>, options: WaitOptions = {}) => {
       const waited = wait(host, what, options);
       // a body may come to await it later than its time is over
-      waited.catch(() => undefined);
+      void Promise.allSettled([waited]);
       return waited;
     },
     status(text: string, progress?: number) {

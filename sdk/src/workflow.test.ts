@@ -109,11 +109,11 @@ test("a step under way when a workflow is cancelled comes to its end, and is und
 
 test("signals are kept in their order until they are waited for, and a time is the end of waiting", async () => {
   const word = signal<string>("word");
-  const ear = agent("ear", { heard: s.register<(string | null)[]>([]) })
+  const ear = agent("ear", { heard: s.register<string[]>([]) })
     .workflows({
       async listen(wf) {
         for (let at = 0; at < 3; at += 1) {
-          const heard = await wf.wait(word, { timeout: "1h" }).catch(() => null);
+          const heard = await wf.wait(word, { timeout: "1h" }).catch(() => "late");
           await wf.tx(`note ${at}`, (state) => {
             state.heard = [...state.heard, heard];
           });
@@ -131,7 +131,7 @@ test("signals are kept in their order until they are waited for, and a time is t
   await session.say("two");
   await mesh.settle();
   await mesh.advance("2h");
-  assert.deepEqual(mesh.state(ear, "e").heard, ["one", "two", null]);
+  assert.deepEqual(mesh.state(ear, "e").heard, ["one", "two", "late"]);
   assert.equal((await rejection(session.say("three"))).reason, "workflow_ended");
 });
 
@@ -292,7 +292,7 @@ test("what comes before a body that runs again has come to its wait is not misse
   const late = agent("late").workflows({
     async work(wf) {
       await reached; // of no step
-      await Promise.all([wf.sleep("nap", "4s"), wf.wait(go, { timeout: "6s" }).catch(() => null)]);
+      await Promise.all([wf.sleep("nap", "4s"), wf.wait(go, { timeout: "6s" }).catch(() => "late")]);
     },
   });
   await using mesh = await testMesh({ agents: [late] });

@@ -1,7 +1,8 @@
 // From cold to held: one read of the last record, or of the tail after the last fold (PROTOCOL.md 5.1).
 import { isBehind, type Mark, type Traces } from "@voda/proto/mark";
 import type { CallHead } from "../call/index.ts";
-import { hopsMax, wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
+import { wakeAttemptsMax, wakeRetryMs } from "./constants.ts";
+import { sendsElsewhere } from "./elsewhere.ts";
 import type { Pass, StoreReply, Waking } from "./lane.ts";
 import { giveUp, readStored } from "./memory.ts";
 import { open } from "./open.ts";
@@ -15,9 +16,8 @@ import {
   replay,
   replayKept,
 } from "./replay.ts";
-import { failCall, failWork, forwardWork, tooManyHops } from "./share.ts";
 import { joinTrail, type Known, nextSeqs, startTrail } from "./trail-read.ts";
-import type { Incarnation, LaneEvent, StoredRecord } from "./types.ts";
+import type { LaneEvent, StoredRecord } from "./types.ts";
 
 /** Starts to wake when somebody waits, and again after a pause. */
 export function advanceWake(pass: Pass): void {
@@ -263,40 +263,6 @@ function isOurName(pass: Pass, record: LaneRecord): boolean {
   if (isOf(pass.lane.name, record)) return true;
   giveUp(pass, "corrupt", `its lane belongs to ${JSON.stringify(record.name)}`);
   return false;
-}
-
-/** Passes everything on when another node may own the session: nobody claims over a live lease. */
-function sendsElsewhere(pass: Pass, record: LaneRecord): boolean {
-  const to = ownerElsewhere(pass, record);
-  if (to === undefined) return false;
-  const { lane, out } = pass;
-  const { queue, controls } = lane;
-  lane.queue = [];
-  lane.controls = [];
-  lane.waking = undefined;
-  lane.owed = undefined;
-  for (const work of queue) {
-    if (work.waiters.some((waiter) => waiter.hops >= hopsMax)) failWork(pass, work, tooManyHops(hopsMax));
-    else forwardWork(pass, work, to);
-  }
-  for (const { number: call, hops, mayHaveBegun } of controls) {
-    if (hops >= hopsMax) failCall(pass, call, tooManyHops(hopsMax));
-    else out.push({ type: "forward", call, incarnation: to, mayHaveBegun });
-  }
-  out.push({ type: "cold", why: "dropped" });
-  return true;
-}
-
-function ownerElsewhere({ lane, world }: Pass, record: LaneRecord): Incarnation | undefined {
-  const owner = record.rid.incarnation;
-  const isFree = record.type === "gone" || (record.type === "fold" && record.released);
-  if (isFree || owner === world.incarnation) return undefined;
-  const standing = world.standing(owner);
-  if (standing.type === "living") return owner;
-  // the ended owner's next life keeps the session in memory, and may claim without a read: it comes first,
-  // unless it could not be reached
-  const { successor } = standing;
-  return successor === world.incarnation || successor === lane.unreachable ? undefined : successor;
 }
 
 /**

@@ -68,7 +68,7 @@ export const canaries: Readonly<Record<string, Canary>> = {
   /** Nobody claims over a lease that may live. */
   claimNeedsEndedLease: {
     patches: [
-      lane("wake", "if (isFree || owner === world.incarnation) return undefined;", "return undefined;"),
+      lane("elsewhere", "if (isFree || owner === world.incarnation) return undefined;", "return undefined;"),
     ],
     finds: /^stale read/,
     options: {},

@@ -37,6 +37,7 @@ export {
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { firstCronMs, laterCronMs } from "./cron.ts";
+export { isFinalCode } from "./final-codes.ts";
 export { onBusyOf } from "./on-busy.ts";
 export { asksMax, left, listOf, noAskedMethod, noMethod, shown, tooManyAsks } from "./refusals.ts";
 export {

@@ -1,7 +1,7 @@
 // Delivers what the session has sent, from the moment its record is accepted until it is over, and has itself
 // woken for it (PROTOCOL.md 6.2).
-import type { Code, Reason } from "@voda/proto/wire";
-import { type Failure, fail, outboxMessagesMax, sendBytes } from "../call/index.ts";
+import type { Reason } from "@voda/proto/wire";
+import { type Failure, fail, isFinalCode, outboxMessagesMax, sendBytes } from "../call/index.ts";
 import type { Flight } from "./append.ts";
 import {
   attemptsMax,
@@ -294,22 +294,11 @@ const ofTheWorld: ReadonlySet<string> = new Set([
 /** A handler may have reasons of its own, and call them as it likes. */
 const isCounted = ({ reason, by }: Failure): boolean => by !== undefined || !ofTheWorld.has(reason);
 
-/** The same letter would be refused the same way again. */
-const finalCodes: ReadonlySet<Code> = new Set<Code>([
-  "invalid_argument",
-  "not_found",
-  "already_exists",
-  "permission_denied",
-  "failed_precondition",
-  "out_of_range",
-  "unimplemented",
-  "unauthenticated",
-]);
 /** Another revision of the agent may do it. */
 const notFinal: ReadonlySet<string> = new Set(["schema", "unsupported_format"] satisfies Reason[]);
 
 const isFinal = ({ code, reason, by }: Failure): boolean =>
-  finalCodes.has(code) && (by === "handler" || !(notFinal.has(reason) || ofTheWorld.has(reason)));
+  isFinalCode(code) && (by === "handler" || !(notFinal.has(reason) || ofTheWorld.has(reason)));
 
 const days = letterLifeMs / 86_400_000;
 const tooOld: Failure = fail(

@@ -6,8 +6,10 @@ import { storeAnswer } from "./dedupe.ts";
 import { endSteps } from "./journals.ts";
 import type { Activation, Pass, Slice } from "./lane.ts";
 import { acceptLetters } from "./outbox.ts";
+import { checkRoom, sizesOf } from "./outbox-room.ts";
 import type { TurnsRecord } from "./record.ts";
 import { noteSeen } from "./seen.ts";
+import type { Sizes } from "./send-sizes.ts";
 import { replyWork } from "./share.ts";
 import { endSuspect } from "./suspects.ts";
 import { applyTimers } from "./timers.ts";
@@ -20,6 +22,7 @@ export const gate: Slice = { advance: openGate };
 /** A turn took place: its answer waits for the record that will hold it. */
 export function turned(pass: Pass, activation: Activation, event: TurnMessage & { type: "turned" }): void {
   const { lane } = pass;
+  checkRoom(activation, event.sends);
   const work = addTurn(activation.turns, event);
   dropAsks(pass, activation, work);
   endSteps(activation.journals, work);
@@ -85,18 +88,6 @@ export function acceptTurns(
   applyTimers(timers, record.timers);
   if (record.timers.length > 0) correct(pass, activation, before, accepted);
 }
-
-interface Sizes {
-  readonly messages: number;
-  readonly timers: number;
-  readonly bytes: number;
-}
-
-const sizesOf = ({ outbox, timers }: Activation): Sizes => ({
-  messages: outbox.letters.size,
-  timers: timers.table.size,
-  bytes: outbox.bytes + timers.bytes,
-});
 
 /**
  * The worker counts each message that its turns send, and each timer that they set, as one more: it is told

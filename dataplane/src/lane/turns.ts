@@ -5,6 +5,7 @@ import type { TurnMessage } from "../turn/index.ts";
 import { briefKeepMs, letterLifeMs, recordBytesMax, recordTurnsMax, transitMs } from "./constants.ts";
 import type { SeenMark } from "./record-outbox.ts";
 import type { TurnEntry, TurnKey } from "./record-turns.ts";
+import { addSizes, noSizes, type Sizes, sizesOfSends } from "./send-sizes.ts";
 import type { Work } from "./work.ts";
 
 /** A turn that took place in memory. */
@@ -35,12 +36,22 @@ export interface Turns {
   pending: Turned[];
   /** How many of them send something. */
   sending: number;
+  /** What is sent by turns that are not accepted. */
+  unaccepted: Sizes;
   gate: Output[];
 }
 
 /** Turns count from 1 in each activation; 0: none took place. */
 export function openTurns(): Turns {
-  return { jobs: new Map(), executed: 0, accepted: 0, pending: [], sending: 0, gate: [] };
+  return {
+    jobs: new Map(),
+    executed: 0,
+    accepted: 0,
+    pending: [],
+    sending: 0,
+    unaccepted: noSizes,
+    gate: [],
+  };
 }
 
 /** It runs, or waits in the worker, and is no reader. */
@@ -78,7 +89,10 @@ export function addTurn(turns: Turns, event: TurnMessage & { type: "turned" }): 
   const work = executed(turns, call);
   turns.executed = turn;
   turns.pending.push({ turn, work, delta, answer, canonicalHash, sends });
-  if (sends.length > 0) turns.sending += 1;
+  if (sends.length > 0) {
+    turns.sending += 1;
+    turns.unaccepted = addSizes(turns.unaccepted, sizesOfSends(sends));
+  }
   return work;
 }
 
@@ -137,8 +151,9 @@ export function takeTurns(turns: Turns, end: number): Turned[] {
 }
 
 /** The record with this turn lies in the lane. */
-export function acceptTurn(turns: Turns, { turn, work }: Turned): void {
+export function acceptTurn(turns: Turns, { turn, work, sends }: Turned): void {
   turns.accepted = Math.max(turns.accepted, turn);
+  if (sends.length > 0) turns.unaccepted = addSizes(turns.unaccepted, sizesOfSends(sends), -1);
   turns.jobs.delete(work.job.number);
 }
 

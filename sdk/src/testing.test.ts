@@ -204,6 +204,42 @@ test("a seed draws chance, and the order of what happens at the same time", asyn
   assert.ok(random >= 0 && random < 1);
 });
 
+test("a call that did something outside and fails for good is answered so again, and keeps no room", async () => {
+  const charged: string[] = [];
+  const desk = agent("desk", { paid: s.counter() }, { dedupe: "1d" }).handlers({
+    async pay(ctx, { order, code }: { order: string; code: "failed_precondition" | "unavailable" }) {
+      await ctx.run("charge", () => charged.push(order) && "x".repeat(100_000));
+      ctx.state.paid.add(1);
+      ctx.send(account, "a").add(1);
+      throw new VodaError(code, `no room for ${order}`, { reason: "sold_out" });
+    },
+  });
+  await using mesh = await testMesh({ agents: [desk, ...agents] });
+  const pay = (order: string, code: "failed_precondition" | "unavailable") =>
+    mesh.client.desk("d").$with({ id: order }).pay({ order, code });
+  const orders = Array.from({ length: 12 }, (_, i) => `o${i}`);
+  const allRefused = async (): Promise<void> => {
+    for (const order of orders)
+      await assert.rejects(pay(order, "failed_precondition"), {
+        code: "failed_precondition",
+        reason: "sold_out",
+        message: `no room for ${order}`,
+      });
+  };
+  await allRefused();
+  mesh.kill();
+  await allRefused();
+  assert.deepEqual(charged, orders);
+  const other = mesh.client.desk("d").$with({ id: "o0" });
+  const changed = other.pay({ order: "other", code: "unavailable" });
+  await assert.rejects(changed, { reason: "idempotency_key_reused" });
+  await mesh.settle();
+  assert.deepEqual([mesh.state(desk, "d").paid, mesh.state(account, "a").cents], [0, 0]);
+  for (let run = 0; run < 2; run += 1)
+    await assert.rejects(pay("again", "unavailable"), { code: "unavailable" });
+  assert.equal(charged.length, orders.length + 1, "what may go well later goes through its handler");
+});
+
 test("the clock is the same when a turn runs again, up to its last step that is kept", async () => {
   const times: number[][] = [];
   const clock = agent("clock", {}).handlers({
@@ -221,7 +257,7 @@ test("the clock is the same when a turn runs again, up to its last step that is 
         await result.catch((error: VodaError) => assert.equal(error.reason, "too_large"));
         seen.push(ctx.now());
       }
-      throw new VodaError("invalid_argument", "again");
+      throw new VodaError("aborted", "again");
     },
   });
   await using mesh = await testMesh({ agents: [clock] });

@@ -37,11 +37,12 @@ import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
 import { TurnDraws } from "./draws.ts";
 import { siteOf } from "./failed-ask.ts";
-import { encodeFailed, endingOf, noInput } from "./failure.ts";
+import { encodeFailed, endingOf, isOutcome, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
+import { abortReason, askWay, sendsLate, sendsReadonly, turnLimitName } from "./turn-words.ts";
 import { noWorkflows, type OwnTimer, Workflows } from "./workflows.ts";
 import type { ThreadWorld } from "./world.ts";
 
@@ -85,6 +86,8 @@ interface Running {
   /** `undefined` when the handler has ended. */
   sends: TurnSends | undefined;
   hasSteps: boolean;
+  /** The result of a step is kept until the turn takes place, or its call cannot come again. */
+  hasResult: boolean;
 }
 
 /** A call that the machine knows, and where it is marked as begun; `undefined` before. */
@@ -286,6 +289,7 @@ export class WorkerActivation {
       draws: undefined,
       sends: { sends: [], bytes: 0, strange: undefined },
       hasSteps: false,
+      hasResult: false,
     };
     this.#running.set(number, running);
     // Before the first line of the agent runs: if that one ends the thread, the host must know whose it was.
@@ -361,7 +365,7 @@ export class WorkerActivation {
     const step = this.#stepOf(running);
     if (step !== undefined) throw notInStep(`ctx.run(${JSON.stringify(request.name)})`, step);
     this.#guardWrites(running);
-    return this.#openSteps().run(
+    const result = await this.#openSteps().run(
       {
         call: call.head.number,
         origin,
@@ -372,6 +376,8 @@ export class WorkerActivation {
       },
       request,
     );
+    running.hasResult = true;
+    return result;
   }
 
   /** Only now: a turn without steps pays nothing for it. */
@@ -498,7 +504,23 @@ export class WorkerActivation {
     const { input = missingOf(running.handler) } = running;
     const { answer, level, message, facts } = endingOf(error, input, this.#logWords(running));
     this.#options.log.say(level, message, facts, running.origin);
-    this.#throw(running.call.head.number, answer);
+    if (running.hasResult && isOutcome(running.call.head, answer)) this.#conclude(running, answer);
+    else this.#throw(running.call.head.number, answer);
+  }
+
+  /** The turn changes nothing, and its error is its answer: whoever calls again under the id has it too. */
+  #conclude(running: Running, answer: Failed): void {
+    const { call, handler, scope } = running;
+    if (!("rollback" in scope)) return;
+    scope.rollback();
+    this.#feed({
+      type: "succeeded",
+      call: call.head.number,
+      delta: noBytes,
+      answer: encodeFailed(answer),
+      canonicalHash: canonicalHash(handler, call),
+      sends: [],
+    });
   }
 
   /** A handler's own timeout goes before its agent's `maxTurn`. */
@@ -570,26 +592,6 @@ export class WorkerActivation {
   }
 }
 
-const askWay = ({ agent, key, method }: AskRequest): string =>
-  `ctx.ask(${agent}, ${JSON.stringify(key)}).${method}`;
-const sendsLate = (way: string): VodaError =>
-  new VodaError("canceled", `${way}: the turn has ended; call it before the handler ends`, {
-    reason: "interrupted",
-  });
-const sendsReadonly = (way: string): VodaError =>
-  new VodaError("invalid_argument", `${way}: a readonly handler sends nothing and sets no timer`, {
-    reason: "bad_request",
-  });
-
 /** A handler that names no parameter for it takes none. */
 const missingOf = (handler: Handler): undefined | typeof noInput =>
   handler.type === "plain" && handler.run.length < 2 ? noInput : undefined;
-
-const turnLimitName = (handler: Handler): string =>
-  handler.type === "plain" && handler.turnMsMax !== undefined ? "the handler's timeout" : "maxTurn";
-
-function abortReason(why: AbandonReason): ConstructorParameters<typeof VodaError> {
-  return why === "deadline"
-    ? ["deadline_exceeded", "the caller's deadline has passed", { reason: "turn_timeout" }]
-    : ["canceled", "the caller went away", { reason: "interrupted" }];
-}

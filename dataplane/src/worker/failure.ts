@@ -4,7 +4,15 @@ import type { LogLevel } from "@voda/proto/log-line";
 import { turnBytesMax } from "@voda/proto/wire";
 import { RefusedValueError, TooLargeError } from "@voda/state";
 import { BrokenSchemaError, isRefusedInput, retryAfterMsMax, VodaError } from "voda/definition";
-import { decodeAnswer, encodeAnswer, type Failed, type Failure, fail } from "../call/index.ts";
+import {
+  type CallHead,
+  decodeAnswer,
+  encodeAnswer,
+  type Failed,
+  type Failure,
+  fail,
+  isFinalCode,
+} from "../call/index.ts";
 import { BadInput } from "./convert.ts";
 import { FailedAsk } from "./failed-ask.ts";
 import { describeThrown, kindOf, textOf } from "./thrown.ts";
@@ -170,6 +178,13 @@ function isRetryAfter(ms: unknown): ms is number {
 function whole(value: unknown): string {
   return textOf(() => String(value), Number.POSITIVE_INFINITY);
 }
+
+/**
+ * Of a call that has the result of a step: its handler says that the same call fails again, so its steps
+ * would be kept in vain until its id is forgotten. A message that fails so is sealed.
+ */
+export const isOutcome = ({ id }: CallHead, { failure: { code, by } }: Failed): boolean =>
+  id !== undefined && id.type !== "sent" && by === "handler" && isFinalCode(code);
 
 /** An answer that is too large, or that does not come back as it went, is another failure. */
 export function encodeFailed(answer: Failed): Uint8Array {

@@ -291,7 +291,7 @@ export class WorkflowRun {
         ? await this.#outsideOnce(request, undo !== undefined)
         : await before(request, known);
     const { place, given } = done;
-    if (undo !== undefined) {
+    if (undo !== undefined && wasDone(known?.entry)) {
       const back = undoRequest(request, undo, given);
       this.#undos.add({ place, name, undo: () => this.#takeBack(back) });
     }
@@ -466,6 +466,9 @@ export class WorkflowRun {
     this.#parts.over(this, isWritten);
   }
 }
+
+/** A failure is of something that was done when its entry says that it is to be undone. */
+const wasDone = (entry: Entry | undefined): boolean => entry?.fault === undefined || entry.undo === true;
 
 /** It was done before this run. */
 async function before(request: RunRequest, { place, entry }: Placed): Promise<Done> {

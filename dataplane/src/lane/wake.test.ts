@@ -183,9 +183,12 @@ test("a session that its owner released or ended is claimed wherever it is asked
     seen: [],
     timers: [],
   };
-  for (const last of [stored(7, released), stored(7, gone)]) {
+  const rows = [stored(7, released), stored(7, gone)];
+  for (const last of rows) {
     const rig = createRig();
-    assert.deepEqual(typesOf(wake(rig, last)), ["open", "run"]);
+    const effects = wake(rig, last);
+    assert.deepEqual(typesOf(effects), ["open", "run"]);
+    assert.equal(one(effects, "open").image.isReleased, last === rows[0]);
   }
 });
 

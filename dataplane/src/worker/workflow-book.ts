@@ -190,7 +190,8 @@ export class Book {
     const row = this.#table.liveOrNone(id);
     if (row === undefined) return;
     if (row.undoing === undefined) {
-      this.#table.put(id, { ...row, phase: "waiting" });
+      // no body of it was at work: whatever ends this thread is not its doing
+      this.#table.put(id, { ...row, phase: "waiting", starts: 0 });
       this.#table.awaitRevision();
     } else
       this.#endWith(id, row.undoing, `nothing was undone: this revision has no workflow ${row.workflow}`);

@@ -3,8 +3,10 @@ import { test } from "node:test";
 import { openState } from "@voda/state";
 import { VodaError, type WorkflowBody, type WorkflowTurn } from "voda/definition";
 import { type Answer, fail } from "../call/index.ts";
+import { Book } from "./workflow-book.ts";
+import { bodiesMax, workflowStartsMax } from "./workflow-bounds.ts";
 import { Workflows } from "./workflows.ts";
-import { threadWorld } from "./world.ts";
+import { type ThreadWorld, threadWorld } from "./world.ts";
 
 const maps = { _workflows: { kind: "map" }, _journal: { kind: "map" } } as const;
 const name = { namespace: "default", agent: "shop", key: "a" };
@@ -15,13 +17,17 @@ const loopTick = () => new Promise((resolve) => setImmediate(resolve));
 /** One activation after the other over one state; what they want called is done by the test. */
 function session(body: WorkflowBody) {
   const state = openState(maps, { crc32: () => 0 }, undefined);
-  /** `revision`: the body of another one. */
-  const open = (revision = body) => {
+  /** `revision`: the body of another one; `undefined`: it has none. */
+  const open = (
+    revision: WorkflowBody | undefined = body,
+    world: ThreadWorld = threadWorld,
+    named = "job",
+  ) => {
     const calls: { readonly what: object; readonly answer: (answer: Answer) => void }[] = [];
     const workflows = new Workflows<object>({
       name,
-      bodies: new Map([["job", revision]]),
-      world: threadWorld,
+      bodies: new Map([[named, revision]]),
+      world,
       log,
       logName: "the log",
       isLost: true,
@@ -46,13 +52,38 @@ function session(body: WorkflowBody) {
     /** One that the host has called. */
     const turn = (what: object, agent?: { readonly name: string; readonly key: string }) =>
       inTurn((of) => of.perform(what), agent);
-    const start = () => inTurn((of) => void of.start({ workflow: "job", id: "w", input: undefined }));
-    const status = () => {
+    const start = (id = "w") => inTurn((of) => void of.start({ workflow: named, id, input: undefined }));
+    const status = (id = "w") => {
       const scope = state.view();
       const ctx = { state: scope.state, caller: { subject: "" } };
-      const found = workflows.turnOf(ctx, ctx).status("w");
+      const found = workflows.turnOf(ctx, ctx).status(id);
       scope.close();
       return found;
+    };
+    /** Does all that is wanted until nothing more is. */
+    const settle = async () => {
+      for (let at = 0, idle = 0; idle < 5; await loopTick()) {
+        const call = calls[at];
+        idle = call === undefined ? idle + 1 : 0;
+        if (call === undefined) continue;
+        at += 1;
+        turn(call.what);
+        call.answer(done);
+      }
+      calls.length = 0;
+    };
+    const rowOf = (id: string) => {
+      const scope = state.view();
+      const parts = {
+        workflows: new Map(),
+        nowMs: Date.now,
+        uuid: String,
+        seed: String,
+        timer: () => undefined,
+      };
+      const loaded = new Book({ state: scope.state, ...parts }).load(id);
+      scope.close();
+      return loaded?.row;
     };
     /** Does what is wanted until the workflow is in that phase. */
     const until = async (phase: string) => {
@@ -65,7 +96,7 @@ function session(body: WorkflowBody) {
       }
       return status();
     };
-    return { workflows, calls, turn, inTurn, start, until };
+    return { workflows, calls, turn, inTurn, start, status, settle, rowOf, until };
   };
   return open;
 }
@@ -174,4 +205,86 @@ test("another revision that lacks how to undo a step says so, and undoes the oth
     'workflow "w" was cancelled; step "two" was not undone: this revision does not know how',
   );
   assert.deepEqual(undone, ["one"]);
+});
+
+test("one that had no place at first is begun as the others are: its beginning is written", async () => {
+  const open = session(() => new Promise(() => undefined));
+  const first = open();
+  const ids = Array.from({ length: bodiesMax + 2 }, (_, at) => `w${at}`);
+  for (const id of ids) first.start(id);
+  first.workflows.close();
+  const second = open(undefined, threadWorld, "other");
+  await second.settle();
+  assert.deepEqual(
+    ids.map((id) => second.status(id).phase),
+    ids.map(() => "waiting"),
+  );
+  second.workflows.close();
+  let left: (() => void) | undefined;
+  const third = open((wf) =>
+    left === undefined
+      ? new Promise<void>((resolve) => (left = resolve))
+      : (wf as Wf).run("never", () => new Promise(() => undefined)),
+  );
+  await third.settle();
+  left?.();
+  await third.settle();
+  const phases = ids.map((id) => third.status(id).phase);
+  assert.equal(phases.filter((phase) => phase === "waiting").length, 1, "for it there is no place yet");
+  assert.equal(phases.filter((phase) => phase === "running").length, bodiesMax);
+  assert.deepEqual(
+    ids.filter((id) => third.status(id).phase === "running").map((id) => third.rowOf(id)?.openings ?? 0),
+    Array.from({ length: bodiesMax }, () => 2),
+  );
+});
+
+test("turns that are lost in one memory are no ends of it: the body is run again, later and later", async () => {
+  let runs = 0;
+  const pauses: number[] = [];
+  const after: ThreadWorld["after"] = (ms, act) => {
+    if (ms >= 1_000) pauses.push(ms);
+    const timer = setImmediate(act);
+    return () => clearImmediate(timer);
+  };
+  const open = session(async (wf) => {
+    runs += 1;
+    await (wf as Wf).run("s", () => 1);
+  });
+  const { calls, turn, start, status, rowOf, until } = open(undefined, { ...threadWorld, after });
+  start();
+  for (let at = 0; at < 3 * workflowStartsMax; at += 1) {
+    for (let tick = 0; tick < 3 && calls.length < 1; tick += 1) await loopTick();
+    const load = calls.shift();
+    assert.ok(load);
+    turn(load.what);
+    load.answer(done);
+    for (let tick = 0; tick < 5; tick += 1) await loopTick();
+    calls.shift()?.answer(fail("store_away", "away"));
+    await loopTick();
+    turn({ tick: true });
+  }
+  assert.deepEqual([status().phase, rowOf("w")?.starts], ["running", 0]);
+  assert.equal(runs, 3 * workflowStartsMax);
+  assert.deepEqual(pauses.slice(0, 4), [1_000, 2_000, 4_000, 8_000]);
+  assert.equal((await until("done")).phase, "done");
+});
+
+test("the pause before a body ends with its activation", async () => {
+  const timers = new Set<object>();
+  const after: ThreadWorld["after"] = (ms, act) => {
+    const timer = { ms, act };
+    timers.add(timer);
+    return () => void timers.delete(timer);
+  };
+  const open = session(() => new Promise(() => undefined));
+  open().start();
+  for (let at = 0; at < 2; at += 1) {
+    const again = open(undefined, { ...threadWorld, after });
+    await again.settle();
+    again.workflows.close();
+    assert.deepEqual(
+      [...timers].filter((timer) => "ms" in timer && timer.ms !== 0),
+      [],
+    );
+  }
 });

@@ -53,6 +53,7 @@ export class WorkflowEnding {
   /** The body is to come to its end. */
   readonly #stopped = new AbortController();
   #loosePatience = (): void => undefined;
+  #isPatient = false;
   /** The body has returned, or thrown. */
   #hasEnded = false;
   /** Nothing but what is undone, and the end, is written any more. */
@@ -92,8 +93,11 @@ export class WorkflowEnding {
    * on all that it does is refused. Gives whether it may wait.
    */
   rested(): boolean {
-    if (this.#undoing === undefined) return true;
-    if (this.#parts.work.isNone && !this.stopped.aborted) this.#stop(this.#undoing);
+    const undoing = this.#undoing;
+    if (undoing === undefined) return true;
+    if (!this.#parts.work.isNone || this.stopped.aborted) return false;
+    if (this.#parts.isReplayed()) this.#stop(undoing);
+    else this.#stopLater(undoing);
     return false;
   }
 
@@ -118,8 +122,19 @@ export class WorkflowEnding {
     this.#loosePatience();
   }
 
+  /** Entries are left: it awaits something beside its steps, or is of another revision, which lacks them. */
+  #stopLater(undoing: Undoing): void {
+    if (this.#isPatient) return;
+    this.#isPatient = true;
+    this.#loosePatience = this.#parts.after(undoPatienceMs, () => {
+      this.#isPatient = false;
+      if (this.#parts.work.isNone && !this.stopped.aborted) this.#stop(undoing);
+    });
+  }
+
   /** Steps reject from now on, but for those of the journal. */
   #stop({ error }: Undoing): void {
+    this.#loosePatience();
     this.#stopped.abort(stopOf(error));
     this.#parts.endWaits(this.stopped.reason);
     this.#patience();

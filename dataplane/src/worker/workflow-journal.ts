@@ -1,6 +1,6 @@
 // The journal of one run of a workflow: the body has results in the order of their entries, at most one at a
 // time, whether it runs for the first time or again. So a race ends as it did.
-import type { Entry } from "./workflow-rows.ts";
+import { type Entry, undone } from "./workflow-rows.ts";
 
 export interface Placed {
   readonly place: number;
@@ -11,7 +11,7 @@ export interface Placed {
 export class Journal {
   readonly #after: (act: () => void) => void;
   readonly #known = new Map<string, Placed>();
-  /** Those that it began with. */
+  /** Those that it began with, and may be asked for: what was undone comes after them. */
   readonly #loaded: number;
   /** Who waits for the result of an entry, by its place. */
   readonly #asked = new Map<number, () => void>();
@@ -26,7 +26,7 @@ export class Journal {
 
   constructor(entries: readonly Entry[], after: (act: () => void) => void) {
     this.#after = after;
-    this.#loaded = entries.length;
+    this.#loaded = entries.filter(({ step }) => !step.startsWith(undone)).length;
     for (const [place, entry] of entries.entries()) this.#known.set(entry.step, { place, entry });
   }
 

@@ -110,6 +110,44 @@ const canaries: Readonly<Record<string, Canary>> = {
     fate: "cancelled",
     finds: /'running'|'waiting'/,
   },
+  /** A body that was parked goes on with its next step, whatever it awaited beside steps. */
+  parkedGoesOn: {
+    patches: [worker("workflow-run", "this.#waits.goOn();\n    const kept", "const kept")],
+    fate: "odd",
+    finds: /running|waiting/,
+  },
+  /** And somebody looks after it from then on. */
+  parkedIsWanted: {
+    patches: [
+      worker("workflow-run", "if (!isLookedAfter) await this.#line.write((book) => book.resume(id));", ""),
+    ],
+    fate: "odd",
+    finds: /waiting/,
+  },
+  /** A failure for good is in the journal. */
+  failuresKept: {
+    patches: [worker("workflow-run", "await this.#appendFault({ step, fault }, false);", "")],
+    fate: "odd",
+    finds: /card B/,
+  },
+  /** What was done is undone, whether its result is kept or not. */
+  doneIsUndone: {
+    patches: [worker("workflow-run", "wasDone(known?.entry)", 'done.type === "kept"')],
+    fate: "odd",
+    finds: /undo unkept/,
+  },
+  /** What the clock showed is kept with what comes next, be it a wait. */
+  clockKept: {
+    patches: [worker("workflow-turns", "book.clock(this.#id, this.#times);", "")],
+    fate: "odd",
+    finds: /one time of the clock/,
+  },
+  /** What is thrown can be written. */
+  wordsCanBeWritten: {
+    patches: [worker("workflow-faults", "? text.toWellFormed()", "? text")],
+    fate: "odd",
+    finds: /running|waiting/,
+  },
   /** The last step is undone first. */
   lastFirst: {
     patches: [worker("workflow-undo", "(a, b) => b.place - a.place", "(a, b) => a.place - b.place")],

@@ -12,6 +12,8 @@ const nor = signal("nor");
 class Outside {
   readonly asked: string[] = [];
   readonly done = new Map<string, string>();
+  /** What bodies saw of the clock. */
+  readonly clocks = new Set<number>();
 
   do(what: string, key: string): string {
     // what a later step rests on is not done again
@@ -25,6 +27,13 @@ class Outside {
 }
 
 const outside = new Outside();
+
+const half = "🦆".slice(0, 1);
+
+/** Ends by itself, seen by nobody. */
+async function ticks(): Promise<void> {
+  for (let at = 0; at < 30; at += 1) await new Promise(setImmediate);
+}
 
 const account = agent("account", { sum: s.counter() }).handlers({
   add: (ctx, by: number) => ctx.state.sum.add(by),
@@ -64,12 +73,57 @@ const job = agent("job", { log: s.register<string[]>([]) }).workflows({
   },
 });
 
-type Mesh = TestMesh<readonly [typeof job, typeof account]>;
+/** What goes wrong with steps, and what is awaited beside them. */
+const odd = agent("odd", {}).workflows({
+  async work(wf) {
+    const at = wf.now();
+    await wf.sleep("first", "1s");
+    outside.clocks.add(at);
+    await Promise.race([wf.wait(never), ticks()]);
+    const step = (name: string, act: (key: string) => unknown) =>
+      wf.run(name, (op) => act(op.idempotencyKey) as string, {
+        undo: (_, op) => outside.do(`undo ${name}`, op.idempotencyKey),
+      });
+    // refused at first, and taken by whoever asks again
+    const isFirst = !outside.asked.includes("card A");
+    const refused = () => assert.fail("refused");
+    const card = await step("card A", (key) =>
+      isFirst ? (outside.asked.push("card A"), refused()) : outside.do("card A", key),
+    ).catch(() => step("card B", (key) => outside.do("card B", key)));
+    const unkept = await step("unkept", (key) => `${outside.do("unkept", key)} ${half}`).catch(
+      () => "not kept",
+    );
+    await wf.sleep("last", "1s");
+    throw new VodaError("aborted", `${card}, ${unkept} ${half}`);
+  },
+});
 
-/** How a run goes on: it ends well, it fails, or it is cancelled. */
-export type Fate = "done" | "failed" | "cancelled";
+type Mesh = TestMesh<readonly [typeof job, typeof account, typeof odd]>;
 
-const scenario = (fate: Fate) => async (mesh: Mesh) => {
+/** How a run goes on: it ends well, it fails, it is cancelled, or much goes wrong. */
+export type Fate = "done" | "failed" | "cancelled" | "odd";
+
+async function oddScenario(mesh: Mesh): Promise<void> {
+  outside.asked.length = 0;
+  outside.done.clear();
+  outside.clocks.clear();
+  const run = await mesh.client.odd("o").$workflows.work.start(undefined, { id: "w" });
+  for (let at = 0; at < 5; at += 1) {
+    await mesh.advance("5s");
+    await ticks();
+    // what it awaited beside its steps nobody has seen: it died with its node
+    const { phase } = await run.status();
+    if (phase === "waiting" && outside.asked.length === 0) await run.signal(never);
+  }
+  const { phase, error } = await run.status();
+  const effects = [...outside.done.values()].toSorted();
+  const card = effects[0] ?? "none";
+  assert.equal(`${phase}: ${String(error?.message)}`, `failed: ${card}, not kept \ufffd`);
+  assert.deepEqual(effects, [card, `undo ${card}`, "undo unkept", "unkept"]);
+  assert.equal(outside.clocks.size, 1, "one time of the clock");
+}
+
+const scenario = (fate: Exclude<Fate, "odd">) => async (mesh: Mesh) => {
   outside.asked.length = 0;
   outside.done.clear();
   const { work } = mesh.workflows(job, "j");
@@ -96,4 +150,8 @@ const scenario = (fate: Fate) => async (mesh: Mesh) => {
 
 /** @throws what goes wrong, with the line that runs it again */
 export const exploreFate = (fate: Fate, seeds: number | readonly number[]) =>
-  explore(scenario(fate), { agents: [job, account] as const, seeds, kills: "every step" });
+  explore(fate === "odd" ? oddScenario : scenario(fate), {
+    agents: [job, account, odd] as const,
+    seeds,
+    kills: "every step",
+  });

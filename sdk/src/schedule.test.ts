@@ -132,6 +132,11 @@ for (const [what, when, words] of [
     { in: 1, id: "\ud800" },
     "the id of a timer has half a character: a surrogate without its other half",
   ],
+  [
+    "an id of voda's own",
+    { in: 1, id: "_workflows" },
+    'the id of a timer begins with no "_": "_workflows" is for voda\'s own',
+  ],
 ] as const)
   test(`${what}: refused at once, and nothing waits`, () => {
     const { taken, schedule } = scheduling();

@@ -106,4 +106,14 @@ function cronOf(pattern: unknown, zone: unknown): Due {
   };
 }
 
-const idOf = (id: unknown): string => textOf("the id of a timer", id, timerIdCharsMax);
+/** Before ids of voda's own, such as those of workflows, whose place one of an author would take. */
+const ownId = "_";
+
+function idOf(id: unknown): string {
+  const text = textOf("the id of a timer", id, timerIdCharsMax);
+  if (text.startsWith(ownId))
+    throw badRequest(
+      `the id of a timer begins with no "${ownId}": ${JSON.stringify(text)} is for voda's own`,
+    );
+  return text;
+}

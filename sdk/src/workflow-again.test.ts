@@ -36,7 +36,7 @@ test("a body that caught the failure of a step goes the same way again, whatever
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start(undefined, { id: "w" });
+  const run = await mesh.workflows(job, "j").work.start(undefined, { id: "w" });
   await mesh.settle();
   isClosed = false;
   mesh.kill();
@@ -59,13 +59,13 @@ test("a step that is tried again is told once for each try, and its end once, un
       const act = () => {
         throw new Error("no luck");
       };
-      await wf.run("s", act, { retry }).catch(() => undefined);
+      await assert.rejects(wf.run("s", act, { retry }));
       await wf.run("t", () => 1, { undo: act, retry: { attempts: 10, delay: 1 } });
       throw new VodaError("aborted", "enough");
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  await mesh.client.job("j").$workflows.work.start(undefined, { id: "w" });
+  await mesh.workflows(job, "j").work.start(undefined, { id: "w" });
   await mesh.advance("2h");
   const lines = mesh.log
     .filter(({ request }) => request === "w")
@@ -101,7 +101,7 @@ test("a step within a step, or within the function of a tx, is refused at once, 
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   assert.equal((await run.status()).phase, "done");
   assert.equal(refused.length, 5);
@@ -116,11 +116,10 @@ test("what the clock showed before a wait, or in vain, is the same again, and a 
       const times = [wf.now()];
       await wf.sleep("one", "1m");
       times.push(wf.now());
-      await wf
-        .tx("refused", () => {
-          throw new VodaError("aborted", "no");
-        })
-        .catch(() => undefined);
+      const refuse = () => {
+        throw new VodaError("aborted", "no");
+      };
+      await assert.rejects(wf.tx("refused", refuse));
       times.push(wf.now());
       await wf.tx("note", () => wf.now() > 0);
       await wf.sleep("two", "1m");
@@ -131,7 +130,7 @@ test("what the clock showed before a wait, or in vain, is the same again, and a 
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.advance("3m");
   await run.signal(go);
   await mesh.settle();
@@ -154,7 +153,7 @@ test("a workflow that has asked the clock more often than its journal holds begi
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   const { error } = await run.status();
   assert.equal(error?.reason, "too_large");
@@ -171,7 +170,7 @@ test("a session that is put to sleep again and again amid one long step has not 
     work: (wf) => wf.run("long", () => ((begun += 1), promise)),
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   for (let at = 0; at < 20; at += 1) {
     await mesh.settle();
     await mesh.sleep(job, "j");
@@ -192,7 +191,7 @@ test("a workflow whose node dies amid one step again and again fails, and what i
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   const goesOn = () => mesh.advance("30s");
   await goesOn();
   mesh.kill();
@@ -218,7 +217,7 @@ test("a workflow with nothing to undo is cancelled without its body", async () =
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start();
+  const run = await mesh.workflows(job, "j").work.start();
   await mesh.settle();
   mesh.kill();
   assert.equal(await run.cancel(), true);
@@ -241,7 +240,7 @@ test("what undoes comes to its end in a session that others have filled, and not
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const { book, fill, late } = mesh.client.job("j").$workflows;
+  const { book, fill, late } = mesh.workflows(job, "j");
   const run = await book.start();
   const other = await late.start();
   await mesh.settle();
@@ -272,7 +271,7 @@ test("what a body has logged before it runs again is not logged again", async ()
     },
   });
   await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.client.job("j").$workflows.work.start(undefined, { id: "w" });
+  const run = await mesh.workflows(job, "j").work.start(undefined, { id: "w" });
   await mesh.settle();
   mesh.kill();
   await run.signal(go);

@@ -291,14 +291,14 @@ test("names and waits come up against the bound of all workflows, and what is un
   const name = (at: number): string => `${at} ${"\u6f22".repeat(110)}`;
   turn(start("undone"));
   turn((book) => book.append("undone", { step: ".s", undo: true }));
+  const input = "x".repeat(stepBytesMax - 10);
+  for (let at = 0; at * stepBytesMax < workflowBytesMax - 2 * stepBytesMax; at += 1)
+    turn((book) => book.start({ workflow: "job", id: `full${at}`, input }));
   const fill = (): void => {
     for (let id = 0; id < 1_000; id += 1) {
       turn(start(`w${id}`));
-      for (let at = 0; at < 200; at += 20)
-        turn((book) => {
-          for (let more = at; more < at + 20; more += 1)
-            book.wait(`w${id}`, `~${name(more)}`, { signal: name(more) });
-        });
+      for (let at = 0; at < 50; at += 1)
+        turn((book) => book.wait(`w${id}`, `~${name(at)}`, { signal: name(at) }));
     }
   };
   assert.equal(reasonOf(fill), "workflows_full");

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openState } from "@voda/state";
+import { openState, type SessionState } from "@voda/state";
 import { VodaError, type WorkflowBody, type WorkflowTurn } from "voda/definition";
 import { type Answer, fail } from "../call/index.ts";
-import { Book } from "./workflow-book.ts";
 import { bodiesMax, workflowStartsMax } from "./workflow-bounds.ts";
+import { Rows } from "./workflow-rows.ts";
 import { Workflows } from "./workflows.ts";
 import { type ThreadWorld, threadWorld } from "./world.ts";
 
@@ -12,7 +12,41 @@ const maps = { _workflows: { kind: "map" }, _journal: { kind: "map" } } as const
 const name = { namespace: "default", agent: "shop", key: "a" };
 const log = { say: () => undefined, print: () => undefined };
 const done: Answer = { ok: true, content: "json", body: new Uint8Array(0) };
+/** Its timers are due at once. */
+const hurried: ThreadWorld = {
+  ...threadWorld,
+  after(_ms, act) {
+    const timer = setImmediate(act);
+    return () => clearImmediate(timer);
+  },
+};
 const loopTick = () => new Promise((resolve) => setImmediate(resolve));
+
+interface OwnCallOf {
+  readonly what: object;
+  readonly answer: (answer: Answer) => void;
+}
+
+/** Does all that is wanted until nothing more is. */
+async function settled(calls: OwnCallOf[], turn: (what: object) => void): Promise<void> {
+  for (let at = 0, idle = 0; idle < 5; await loopTick()) {
+    const call = calls[at];
+    idle = call === undefined ? idle + 1 : 0;
+    if (call === undefined) continue;
+    at += 1;
+    turn(call.what);
+    call.answer(done);
+  }
+  calls.length = 0;
+}
+
+/** What is committed of a workflow. */
+const rowsOf = (state: SessionState) => (id: string) => {
+  const scope = state.view();
+  const row = new Rows(scope.state).get(id);
+  scope.close();
+  return row;
+};
 
 /** One activation after the other over one state; what they want called is done by the test. */
 function session(body: WorkflowBody) {
@@ -23,7 +57,7 @@ function session(body: WorkflowBody) {
     world: ThreadWorld = threadWorld,
     named = "job",
   ) => {
-    const calls: { readonly what: object; readonly answer: (answer: Answer) => void }[] = [];
+    const calls: OwnCallOf[] = [];
     const workflows = new Workflows<object>({
       name,
       bodies: new Map([[named, revision]]),
@@ -60,31 +94,6 @@ function session(body: WorkflowBody) {
       scope.close();
       return found;
     };
-    /** Does all that is wanted until nothing more is. */
-    const settle = async () => {
-      for (let at = 0, idle = 0; idle < 5; await loopTick()) {
-        const call = calls[at];
-        idle = call === undefined ? idle + 1 : 0;
-        if (call === undefined) continue;
-        at += 1;
-        turn(call.what);
-        call.answer(done);
-      }
-      calls.length = 0;
-    };
-    const rowOf = (id: string) => {
-      const scope = state.view();
-      const parts = {
-        workflows: new Map(),
-        nowMs: Date.now,
-        uuid: String,
-        seed: String,
-        timer: () => undefined,
-      };
-      const loaded = new Book({ state: scope.state, ...parts }).load(id);
-      scope.close();
-      return loaded?.row;
-    };
     /** Does what is wanted until the workflow is in that phase. */
     const until = async (phase: string) => {
       for (let at = 0; status().phase !== phase; await loopTick()) {
@@ -96,7 +105,8 @@ function session(body: WorkflowBody) {
       }
       return status();
     };
-    return { workflows, calls, turn, inTurn, start, status, settle, rowOf, until };
+    const settle = () => settled(calls, turn);
+    return { workflows, calls, turn, inTurn, start, status, settle, until, rowOf: rowsOf(state) };
   };
   return open;
 }
@@ -197,7 +207,7 @@ test("another revision that lacks how to undo a step says so, and undoes the oth
   const second = open(async (wf) => {
     await step(wf as Wf, "one");
     await (wf as Wf).wait({ signal: "go" });
-  });
+  }, hurried);
   second.inTurn((of) => void of.cancel("w"));
   const { error } = await second.until("cancelled");
   assert.equal(

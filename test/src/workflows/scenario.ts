@@ -107,7 +107,7 @@ async function oddScenario(mesh: Mesh): Promise<void> {
   outside.asked.length = 0;
   outside.done.clear();
   outside.clocks.clear();
-  const run = await mesh.client.odd("o").$workflows.work.start(undefined, { id: "w" });
+  const run = await mesh.workflows(odd, "o").work.start(undefined, { id: "w" });
   for (let at = 0; at < 5; at += 1) {
     await mesh.advance("5s");
     await ticks();

@@ -57,7 +57,7 @@ export {
   workflowsOfTurn,
 } from "./workflow-host.ts";
 export { keptDepthMax, keptJson, keptProblem } from "./workflow-json.ts";
-export { workflowTurns } from "./workflow-methods.ts";
+export { workflowMethodNames, workflowTurns } from "./workflow-methods.ts";
 export { checkWorkflowName } from "./workflow-name.ts";
 export type { NotifyFunction } from "./workflow-start.ts";
 

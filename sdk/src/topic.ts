@@ -134,6 +134,7 @@ export interface TopicFunction {
 type Unchecked = TopicOptions & { readonly input?: undefined };
 type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: "no such option" };
 
+const publishes = "Passes a message on to all who have subscribed. Gives how many they are.";
 const optionNames: ReadonlySet<string> = new Set(["input", "access", "description"]);
 
 /** Passes on what is published: see TopicFunction. */
@@ -144,14 +145,18 @@ export const topic = ((name: string, given?: TopicOptions): unknown => {
   const self = { name } as CalledAgent<Steps>;
   const internal = { access: "internal" } as const;
   const made = agent(name, fields)
-    .readonly({ subscribers: (ctx) => ctx.state.places.size })
+    .handler(
+      "subscribers",
+      { readonly: true, description: "How many have subscribed." },
+      (ctx) => ctx.state.places.size,
+    )
     .handler(
       "publish",
-      { ...options, input: options.input as StandardSchemaV1<unknown, Json> },
+      { description: publishes, ...options, input: options.input as StandardSchemaV1<unknown, Json> },
       (ctx, message) => publish(ctx, self, message),
     )
-    .handler("subscribe", internal, subscribe)
-    .handler("unsubscribe", internal, unsubscribe)
+    .handler("subscribe", { ...internal, description: "Whose session sends it hears the topic." }, subscribe)
+    .handler("unsubscribe", { ...internal, description: "The opposite of subscribe." }, unsubscribe)
     .handler("step", internal, (ctx, run: number) => {
       refuseOthers(ctx, name);
       if (run === ctx.state.run) pass(ctx, self);

@@ -107,6 +107,9 @@ const spoken: readonly Spoken[] = [
   },
 ];
 
+/** Names of all of these. */
+export const workflowMethodNames: ReadonlySet<string> = new Set(spoken.map(({ name }) => name));
+
 const ofHost = (name: string, mode: WorkflowMethod["mode"]): WorkflowMethod => ({
   name,
   mode,

@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { didYouMean } from "voda/definition";
 import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
+import { inOrderOfUse } from "../method-order.ts";
 import { jsonOption, parseName, urlOption } from "../options.ts";
 import { duration, firstOf, type Output, table } from "../print.ts";
 
@@ -107,9 +108,11 @@ function withFlags(command: Command): Command {
   return command.addOption(urlOption()).addOption(namespace).addOption(jsonOption());
 }
 
+const isInternal = ({ access }: Agent["methods"][number]): boolean => access === MethodAccess.INTERNAL;
+
 /** `MAX`: how long a call of it may run. */
 function methodsOf({ methods, turnMsMax: agentsMax }: Agent): string[][] {
-  return methods.map(({ name, mode, access, turnMsMax, description }) => [
+  return inOrderOfUse(methods, isInternal).map(({ name, mode, access, turnMsMax, description }) => [
     name,
     mode === MethodMode.READONLY ? "readonly" : "handler",
     access === MethodAccess.INTERNAL ? "internal" : "public",
@@ -123,8 +126,8 @@ function row({ name, revision, methods }: Agent): string[] {
     name,
     revision.slice(0, revisionCharacters),
     firstOf(
-      methods.map(
-        ({ name: method, access }) => `${method}${access === MethodAccess.INTERNAL ? " (internal)" : ""}`,
+      inOrderOfUse(methods, isInternal).map(
+        (method) => `${method.name}${isInternal(method) ? " (internal)" : ""}`,
       ),
       ", ",
     ),

@@ -22,9 +22,22 @@ test("what clients cannot call is marked, and not proposed", () => {
   const lines = welcome({ mesh, agents: [definitionOf(vault)], logs: "/tmp", isHere: true, took: "1 s" });
   const said = lines.join("\n");
   assert.match(said, /logs +\/tmp$/m, "a path that lies elsewhere is told whole");
-  assert.match(said, /vault +secret \(internal\) +open +look \(readonly\)/);
+  assert.match(said, /vault +open +look \(readonly\) +secret \(internal\)$/m);
   assert.match(said, /voda call vault\/alice look\n +curl --json INPUT \S+\/agents\/vault\/alice\/open/);
   assert.doesNotMatch(said, /alice\/secret/);
+});
+
+test("what every agent with workflows has comes after its own, and what voda says to itself is not told", () => {
+  const shop = agent("shop")
+    .workflows({ sell: async () => null })
+    .handlers({ buy: () => 1 })
+    .readonly({ stock: () => 2 });
+  const lines = welcome({ mesh, agents: [definitionOf(shop)], logs: "/tmp", isHere: true, took: "1 s" });
+  const said = lines.join("\n");
+  const ofWorkflows =
+    "workflowStatus (readonly)  startWorkflow (internal)  signalWorkflow (internal)  cancelWorkflow (internal)";
+  assert.ok(said.includes(`  shop      buy  stock (readonly)  ${ofWorkflows}\n`), said);
+  assert.match(said, /voda call shop\/alice stock\n/);
 });
 
 test("of an agent with many methods the first are named, and the others counted", () => {

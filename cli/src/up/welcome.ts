@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import type { AgentDefinition } from "voda/definition";
 import { defaultUrl } from "../api.ts";
+import { inOrderOfUse } from "../method-order.ts";
 import { firstOf } from "../print.ts";
 import type { ReadyFile } from "./ready-file.ts";
 
@@ -31,7 +32,7 @@ function ofAgents(url: string, agents: readonly AgentDefinition[], isHere: boole
   if (agents.length === 0) return [];
   return [
     "",
-    ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${firstOf(agent.methods.map(methodWord), "  ")}`),
+    ...agents.map((agent) => `  ${agent.name.padEnd(9)} ${firstOf(methodsOf(agent).map(methodWord), "  ")}`),
     "",
     "try:",
     ...tries(url, agents, isHere).map((command) => `  ${command}`),
@@ -43,6 +44,9 @@ function shown(path: string): string {
   const from = relative(".", path);
   return from.startsWith("..") ? path : from;
 }
+
+const methodsOf = ({ methods }: AgentDefinition) =>
+  inOrderOfUse(methods, ({ access }) => access === "internal");
 
 /** Whether a call writes is what people ask first, and whether they can call it at all. */
 function methodWord(method: AgentDefinition["methods"][number]): string {
@@ -58,7 +62,7 @@ function tries(url: string, agents: readonly AgentDefinition[], isHere: boolean)
   // Commands find the mesh of this folder, and one at the default address, without being told.
   const elsewhere = isHere || url === defaultUrl ? "" : ` --url ${url}`;
   const plain = (mode: string) => (agent: AgentDefinition) =>
-    agent.methods.find(
+    methodsOf(agent).find(
       ({ mode: its, service, access }) => its === mode && service === undefined && access !== "internal",
     )?.name;
   // The first that something can be tried on; else the first, and then only `ps` is left.

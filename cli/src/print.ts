@@ -1,5 +1,6 @@
 // What commands print: tables for people, one JSON value per line for programs.
 import Table from "cli-table3";
+import { workflowMethodNames } from "voda/definition";
 
 /** Takes one line without its end; a table is one call too. */
 export type Print = (line: string) => void;
@@ -73,4 +74,17 @@ export function firstOf(words: readonly string[], separator: string): string {
 /** `12.3 s`, `45 ms`. */
 export function duration(ms: number): string {
   return ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms)} ms`;
+}
+
+/**
+ * Those that an author wrote before those that each agent with workflows has, and what clients reach before
+ * what they do not. What begins with an underscore is between voda and itself, and is not shown.
+ */
+export function inOrderOfUse<M extends { readonly name: string }>(
+  methods: readonly M[],
+  isInternal: (method: M) => boolean,
+): readonly M[] {
+  const place = (method: M): number =>
+    2 * Number(workflowMethodNames.has(method.name)) + Number(isInternal(method));
+  return methods.filter(({ name }) => !name.startsWith("_")).toSorted((a, b) => place(a) - place(b));
 }

@@ -7,9 +7,8 @@ import { type Command, Option } from "commander";
 import { didYouMean } from "voda/definition";
 import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
-import { inOrderOfUse } from "../method-order.ts";
 import { jsonOption, parseName, urlOption } from "../options.ts";
-import { duration, firstOf, type Output, table } from "../print.ts";
+import { duration, firstOf, inOrderOfUse, type Output, table } from "../print.ts";
 
 interface AgentsFlags {
   readonly url: string;

@@ -1,8 +1,7 @@
 import { relative } from "node:path";
 import type { AgentDefinition } from "voda/definition";
 import { defaultUrl } from "../api.ts";
-import { inOrderOfUse } from "../method-order.ts";
-import { firstOf } from "../print.ts";
+import { firstOf, inOrderOfUse } from "../print.ts";
 import type { ReadyFile } from "./ready-file.ts";
 
 /** What `voda up` says when it serves: where things are, and three commands to try. */

@@ -58,6 +58,8 @@ const reasonOf = (act: () => unknown): string => {
     act();
   } catch (error) {
     assert.ok(VodaError.is(error), String(error));
+    // a bound says what to do
+    if (error.code === "resource_exhausted") assert.match(error.message, /Max \d+; \w/);
     return error.reason;
   }
   return "taken";

@@ -43,21 +43,26 @@ export const bytesOf = (value: unknown): number =>
 /** @throws VodaError when it is too much for one value */
 export function checkSize(what: string, value: unknown): void {
   const bytes = bytesOf(value);
-  if (bytes > stepBytesMax) throw tooLarge(`${what} of ${bytes} bytes exceeds stepBytesMax ${stepBytesMax}`);
+  if (bytes > stepBytesMax)
+    throw tooLarge(
+      `${what} of ${bytes} bytes exceeds stepBytesMax ${stepBytesMax}; keep it elsewhere, and give where it is`,
+    );
 }
 
 /** `more`: steps that are at work and have no entry yet. @throws VodaError when one more is too many */
 export function checkSteps(id: string, { entries, waits }: Counted, more = 0): void {
   const steps = entries + waits.length + more;
   if (steps >= workflowStepsMax)
-    throw tooLarge(`workflow ${shown(id)} has ${steps} steps, with workflowStepsMax ${workflowStepsMax}`);
+    throw tooLarge(
+      `workflow ${shown(id)} has ${steps} steps, with workflowStepsMax ${workflowStepsMax}; have it start another one that goes on`,
+    );
 }
 
 /** @throws VodaError */
 export function checkRow(id: string, bytes: number): void {
   if (bytes > rowBytesMax)
     throw tooLarge(
-      `input, status and what workflow ${shown(id)} waits for take ${bytes} bytes, with rowBytesMax ${rowBytesMax}`,
+      `input, status and what workflow ${shown(id)} waits for take ${bytes} bytes, with rowBytesMax ${rowBytesMax}; keep the input elsewhere, or wait for less at once`,
     );
 }
 
@@ -65,7 +70,7 @@ export function checkRow(id: string, bytes: number): void {
 export function checkKept(id: string, { kept }: Counted): void {
   if (kept.length >= signalsKeptMax)
     throw workflowsFull(
-      `workflow ${shown(id)} has not waited for ${kept.length} signals, with signalsKeptMax ${signalsKeptMax}`,
+      `workflow ${shown(id)} has not waited for ${kept.length} signals, with signalsKeptMax ${signalsKeptMax}; signal it again once it has waited for some, or cancel it`,
     );
 }
 

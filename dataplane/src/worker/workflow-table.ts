@@ -63,7 +63,7 @@ export class Table {
   checkCount(): void {
     if (this.rows.totals.live >= workflowsMax)
       throw workflowsFull(
-        `the session has ${workflowsMax} workflows that have not ended, with workflowsMax ${workflowsMax}`,
+        `the session has ${workflowsMax} workflows that have not ended, with workflowsMax ${workflowsMax}; start it once some have ended or are cancelled, or in another session`,
       );
   }
 
@@ -86,7 +86,7 @@ export class Table {
     const { bytes } = this.rows.totals;
     if (bytes > bytesMax)
       throw workflowsFull(
-        `the workflows of the session take ${bytes} bytes, with workflowBytesMax ${workflowBytesMax}`,
+        `the workflows of the session take ${bytes} bytes, with workflowBytesMax ${workflowBytesMax}; let some end, or start others in another session`,
       );
   }
 

@@ -24,8 +24,8 @@ const streamFolder = (stream: string): string => join(cluster.nats.dir, "jetstre
 const logFolder = (): string => join(streamFolder("VODA_LOG_0"), "msgs");
 const block = (): string => join(logFolder(), "1.blk");
 
-const asked = (method: string, request: object): Promise<Response> =>
-  fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/${method}`, {
+const asked = (method: string, request: object, service = "SessionService"): Promise<Response> =>
+  fetch(`${cluster.apiUrl}/voda.api.v1.${service}/${method}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request),
@@ -125,6 +125,9 @@ async function damaged(damage: () => void): Promise<void> {
     if (response.status !== 200) assert.equal(refusal({ body: JSON.parse(text) }).code, "unavailable", text);
     return response.status === 200;
   }, "the control plane is back");
+  // on a busy machine its lease may have ended: nobody could be asked whether a session is whole
+  const nodes = () => asked("ListNodes", {}, "NodeService").then((response) => response.text());
+  await waitUntil(async () => (await nodes()).includes('"ready":true'), "the node is ready");
 }
 
 const bare = (): void => rmSync(join(logFolder(), "index.db"), { force: true });

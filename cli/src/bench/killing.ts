@@ -32,7 +32,7 @@ export interface Kill {
 /** Goes on until `stop`. */
 export interface Killing {
   readonly kills: readonly Kill[];
-  /** Resolves when the last victim serves again. */
+  /** Resolves when the last victim serves again. Rejects when one does not, or is not killed for a mistake. */
   stop(): Promise<void>;
 }
 
@@ -47,6 +47,8 @@ interface Part {
 const pollMs = 20;
 /** How often the next one is killed before the last one serves again. */
 const overlap = 0.2;
+/** Until a victim serves again: the supervisor gives up one that ends at once, again and again. */
+const downMsMax = 60_000;
 /** For the end of a thread that is held. */
 const workerEndMsMax = 10_000;
 
@@ -75,7 +77,12 @@ export function startKilling(
     progress(`killed ${target} ${victim.name}`);
     const kill = { target, part: victim.name, atMs, downUntilMs: atMs };
     kills.push(kill);
-    if (target !== "worker") watched.push(watch(kill, () => alive(target)));
+    if (target !== "worker") watched.push(ending(watch(kill, () => alive(target))));
+  };
+  /** Nothing more is killed when it fails; `stop` tells why. */
+  const ending = (work: Promise<void>): Promise<void> => {
+    work.catch(() => stop.abort());
+    return work;
   };
   const watched: Promise<void>[] = [];
   const run = async (): Promise<void> => {
@@ -86,7 +93,7 @@ export function startKilling(
       if (!stop.signal.aborted) await killOne(random.pick(options.targets), random);
     }
   };
-  const running = options.targets.length === 0 ? undefined : run();
+  const running = options.targets.length === 0 ? undefined : ending(run());
   return {
     kills,
     async stop() {
@@ -139,9 +146,12 @@ async function endWorker({ ingress }: Part, nth: number): Promise<string | undef
   }
 }
 
-/** Until the part serves again. */
-async function watch(kill: { part: string; downUntilMs: number }, alive: () => readonly Part[]) {
-  while (!alive().some(({ name }) => name === kill.part)) {
+/** Until the part serves again. @throws Error when it does not */
+async function watch(kill: Kill & { downUntilMs: number }, alive: () => readonly Part[]) {
+  const { part, atMs } = kill;
+  while (!alive().some(({ name }) => name === part)) {
+    if (performance.now() - atMs > downMsMax)
+      throw new Error(`${part} was killed and does not serve again in ${downMsMax} ms: its log says why`);
     kill.downUntilMs = performance.now();
     await delay(pollMs);
   }

@@ -30,7 +30,7 @@ interface Heard {
   readonly lastMs: number;
 }
 
-/** From the publication of the last message until all must have it. */
+/** Until all have subscribed; and from the publication of the last message until all must have it. */
 const waitMsMax = 120_000;
 const pollMs = 250;
 
@@ -47,7 +47,7 @@ export async function topics(
     keys,
     async (key) => void (await caller.call("hearer", key, "follow", undefined, `${key} follows`)),
   );
-  while ((await subscribed(caller)) < subscribers) await delay(pollMs);
+  await allSubscribed(caller, subscribers);
   progress(`${subscribers} sessions have subscribed`);
   const control = await controlled(caller, keys);
   progress(`a client has them take ${Math.round(control)} turns a second`);
@@ -64,6 +64,16 @@ export async function topics(
     const rate = (applied * 1_000) / (lastMs - fromMs);
     const rates = { perSecond: Math.round(rate), controlPerSecond: Math.round(control) };
     return { ...options, applied, doubled, ...rates, ratio: hundredths(rate / control) };
+  }
+}
+
+/** @throws Error when that takes too long */
+async function allSubscribed(caller: Caller, count: number): Promise<void> {
+  const giveUpMs = Date.now() + waitMsMax;
+  for (let found = await subscribed(caller); found < count; found = await subscribed(caller)) {
+    if (Date.now() > giveUpMs)
+      throw new Error(`${found} of ${count} sessions have subscribed in ${waitMsMax} ms: their log says why`);
+    await delay(pollMs);
   }
 }
 

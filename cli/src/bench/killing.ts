@@ -32,7 +32,7 @@ export interface Kill {
 /** Goes on until `stop`. */
 export interface Killing {
   readonly kills: readonly Kill[];
-  /** Resolves when the last victim serves again. Rejects when one does not, or is not killed for a mistake. */
+  /** Resolves when the last victim serves again. Rejects when one does not. */
   stop(): Promise<void>;
 }
 

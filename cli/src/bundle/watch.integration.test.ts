@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { patchSource } from "../../../test/src/patch/patch.ts";
 import { eventually, temporaryFolder } from "../../test/start.ts";
 
@@ -39,16 +39,15 @@ test("each save is noticed once, also the one before the watcher listens and one
 
 test("a save is noticed, whenever it comes while the watcher begins", async () => {
   using folder = temporaryFolder();
-  for (const afterMs of [0, 4, 6, 8, 10, 12, 16]) {
-    const config = join(folder.path, `after-${afterMs}.ts`);
+  for (const turns of [0, 1, 2, 4, 8, 16, 64]) {
+    const config = join(folder.path, `after-${turns}.ts`);
     writeFileSync(config, "export default (");
     let last = "";
     await using _watch = await watchConfig(config, true, async () => {
       last = readFileSync(config, "utf8");
     });
-    // not until something has happened: when it comes is what is tried
-    await delay(afterMs);
-    writeFileSync(config, `export default ${afterMs};`);
-    await eventually("the save", () => last === `export default ${afterMs};` || undefined);
+    for (let turn = 0; turn < turns; turn += 1) await turnOfLoop();
+    writeFileSync(config, `export default ${turns};`);
+    await eventually("the save", () => last === `export default ${turns};` || undefined);
   }
 });

@@ -1,11 +1,9 @@
 // One run of the body of a workflow, from its top until it ends, or its session leaves memory
 // (docs/workflows.md).
-import { hash16 } from "@voda/proto/hash16";
 import {
   isThenable,
   type Json,
   type Logger,
-  type RunOp,
   type RunRequest,
   type TxFunction,
   type UndoFunction,
@@ -14,16 +12,16 @@ import {
   type WorkflowHost,
   workflowContext,
 } from "voda/definition";
-import { doStep, notKept, retryWords } from "./attempts.ts";
 import { TurnDraws } from "./draws.ts";
 import { currentStep, enterOrigin, inStep, type Origin } from "./origin.ts";
 import { notInStep } from "./steps.ts";
 import type { Book, Loaded } from "./workflow-book.ts";
 import { workflowTimesMax } from "./workflow-bounds.ts";
 import { tooManyTimes, WorkflowEnding } from "./workflow-ending.ts";
-import { errorOf, faultOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
+import { errorOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
-import { keptResult, stepResult } from "./workflow-result.ts";
+import { doneBefore, OutsideSteps, wasDone } from "./workflow-outside.ts";
+import { keptResult } from "./workflow-result.ts";
 import { type Entry, own, type Row, undone } from "./workflow-rows.ts";
 import { OwnTurnLost, type OwnTurns, type TurnContext, TurnLine } from "./workflow-turns.ts";
 import { Undos, undoRequest } from "./workflow-undo.ts";
@@ -51,12 +49,6 @@ export interface RunParts {
   readonly over: (run: WorkflowRun, isWritten: boolean) => void;
 }
 
-/** A step that was done outside, now or before; `given`: what its undo is called with. */
-type Done = { readonly place: number; readonly given: unknown } & (
-  | { readonly type: "kept"; readonly value: unknown }
-  | { readonly type: "failed"; readonly error: unknown }
-);
-
 /** Of what no entry tells the place of: it is undone first. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
 
@@ -75,14 +67,13 @@ export class WorkflowRun {
   readonly #waits: WorkflowWaits;
   readonly #undos: Undos;
   readonly #ending: WorkflowEnding;
+  readonly #outside: OutsideSteps;
   /** Steps that the body has come to: none comes twice. */
   readonly #names = new Set<string>();
   /** Nothing that the body does counts any more. */
   readonly #dropped = new AbortController();
   /** Steps with an entry that was made in this run. */
   readonly #appended = new Set<string>();
-  /** Steps that are done outside and have no entry yet. */
-  #outside = 0;
   /** By `wf.status`, and not written yet: the last one is. */
   #said: { readonly text: string; readonly progress: number | undefined } | undefined;
 
@@ -120,6 +111,17 @@ export class WorkflowRun {
       isDropped: () => dropped.aborted,
       endWaits: (error) => this.#waits.end(error),
       over: (isWritten) => this.#over(isWritten),
+    });
+    this.#outside = new OutsideSteps({
+      ...ofRun,
+      seed: row.seed,
+      origin,
+      log: parts.log,
+      faultOf: parts.faultOf,
+      dropped,
+      last: this.#ending.stopped,
+      append: (entry) => this.#append(entry),
+      appendFault: (entry) => this.#appendFault(entry, true),
     });
   }
 
@@ -286,77 +288,18 @@ export class WorkflowRun {
   async #run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown> {
     const { name } = request;
     const known = await this.#journal.of(own + name);
+    if (known === undefined) await this.#fresh(own + name);
     const done =
       known === undefined
-        ? await this.#outsideOnce(request, undo !== undefined)
-        : await before(request, known);
+        ? await this.#outside.once(request, undo !== undefined)
+        : await doneBefore(request, known);
     const { place, given } = done;
     if (undo !== undefined && wasDone(known?.entry)) {
       const back = undoRequest(request, undo, given);
-      this.#undos.add({ place, name, undo: () => this.#takeBack(back) });
+      this.#undos.add({ place, name, undo: () => this.#outside.takeBack(back) });
     }
     if (done.type === "failed") throw done.error;
     return done.value;
-  }
-
-  /** Once there is room for its entry. */
-  async #outsideOnce(request: RunRequest, isUndone: boolean): Promise<Done> {
-    const step = own + request.name;
-    await this.#fresh(step);
-    const { id } = this;
-    const isLookedAfter = await this.#line.read((book) => book.check(id, this.#outside));
-    if (!isLookedAfter) await this.#line.write((book) => book.resume(id));
-    const last = this.#ending.stopped;
-    last.throwIfAborted();
-    this.#outside += 1;
-    try {
-      return await this.#kept(request, await this.#attempt(request, step, last), isUndone);
-    } finally {
-      this.#outside -= 1;
-    }
-  }
-
-  /** From here on `last` ends it after the attempt under way. */
-  #attempt(request: RunRequest, step: string, last: AbortSignal): Promise<unknown> {
-    const { origin, world, log } = this.#parts;
-    return doStep({
-      origin,
-      request: { ...request, perform: (op) => request.perform(stoppedToo(op, last)) },
-      idempotencyKey: request.idempotencyKey ?? hash16(`${this.#row.seed} ${step}`).toHex(),
-      ended: this.#dropped.signal,
-      last,
-      after: world.after,
-      onRetry: (error, attempt, delayMs) =>
-        log.warn(
-          `${step.startsWith(undone) ? "undo of " : ""}${retryWords(request, attempt, delayMs, error)}`,
-        ),
-    });
-  }
-
-  /** What was done outside is in the journal before the body hears of it: with its result, or why without. */
-  async #kept(request: RunRequest, given: unknown, isUndone: boolean): Promise<Done> {
-    const step = own + request.name;
-    const undo = isUndone ? { undo: true as const } : {};
-    let fault: WorkflowFault;
-    let cause: unknown;
-    try {
-      const { result, value } = await stepResult(request, given);
-      const entry: Entry = { step, ...(result !== undefined && { result }), ...undo };
-      try {
-        return { type: "kept", place: await this.#append(entry), given: value, value };
-      } catch (error) {
-        if (error instanceof OwnTurnLost) throw error;
-        cause = error;
-        const told = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
-        fault = faultOf({ ...told, message: `${notKept(request)}: ${told.message}` });
-      }
-    } catch (error) {
-      if (error instanceof OwnTurnLost) throw error;
-      cause = error;
-      fault = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
-    }
-    const place = await this.#appendFault({ step, fault, ...undo }, true);
-    return { type: "failed", place, given, error: errorOf(fault, cause) };
   }
 
   /** Where there is no room for it, as in a state that is full, this run alone knows of it. */
@@ -394,14 +337,6 @@ export class WorkflowRun {
       if (place !== undefined) this.#journal.lost(place);
       throw error;
     }
-  }
-
-  /** Outside, and beside all that ends the workflow. */
-  async #takeBack(back: RunRequest): Promise<void> {
-    const step = undone + back.name;
-    await this.#line.read((book) => book.check(this.id, 0));
-    await this.#attempt(back, step, neverStopped);
-    await this.#append({ step });
   }
 
   /** Exactly once: its entry is in the same delta. */
@@ -467,22 +402,6 @@ export class WorkflowRun {
   }
 }
 
-/** A failure is of something that was done when its entry says that it is to be undone. */
-const wasDone = (entry: Entry | undefined): boolean => entry?.fault === undefined || entry.undo === true;
-
-/** It was done before this run. */
-async function before(request: RunRequest, { place, entry }: Placed): Promise<Done> {
-  const { result, fault } = entry;
-  if (fault !== undefined) return { type: "failed", place, given: undefined, error: errorOf(fault) };
-  try {
-    const value = await request.check(result);
-    return { type: "kept", place, given: value, value };
-  } catch (error) {
-    // the schema of another revision
-    return { type: "failed", place, given: result, error };
-  }
-}
-
 /** @throws VodaError what it failed with */
 function resultOf({ result, fault }: Entry): Json | undefined {
   if (fault !== undefined) throw errorOf(fault);
@@ -491,13 +410,6 @@ function resultOf({ result, fault }: Entry): Json | undefined {
 
 /** What an undo gives is not looked at, but that it does not come later. */
 const nothingOf = (given: unknown): unknown => (isThenable(given) ? given : undefined);
-
-const neverStopped = new AbortController().signal;
-
-const stoppedToo = ({ idempotencyKey, signal }: RunOp, last: AbortSignal): RunOp => ({
-  idempotencyKey,
-  signal: AbortSignal.any([signal, last]),
-});
 
 const twice = (step: string): VodaError =>
   badStep(

@@ -32,13 +32,9 @@ const canaries: Readonly<Record<string, Canary>> = {
   /** A step has one key, whoever does it. */
   keyOfWorkflow: {
     patches: [
+      worker("workflow-outside", "hash16(`${seed} ${step}`)", "hash16(`${seed} ${step} ${outsideOfTime()}`)"),
       worker(
-        "workflow-run",
-        "hash16(`${this.#row.seed} ${step}`)",
-        "hash16(`${this.#row.seed} ${step} ${outsideOfTime()}`)",
-      ),
-      worker(
-        "workflow-run",
+        "workflow-outside",
         "const neverStopped =",
         "let times = 0;\nconst outsideOfTime = () => ++times;\nconst neverStopped =",
       ),
@@ -119,7 +115,7 @@ const canaries: Readonly<Record<string, Canary>> = {
   /** And somebody looks after it from then on. */
   parkedIsWanted: {
     patches: [
-      worker("workflow-run", "if (!isLookedAfter) await this.#line.write((book) => book.resume(id));", ""),
+      worker("workflow-outside", "if (!isLookedAfter) await line.write((book) => book.resume(id));", ""),
     ],
     fate: "odd",
     finds: /waiting/,

@@ -134,6 +134,7 @@ function portsOf(options: RigOptions, seen: Seen, later: Later): Ports {
         if (incident !== "dead_letter") assert.fail(message);
         seen.reported.push(message);
       },
+      deadWords: "`npx voda ps --dead` lists it",
       warn: (_session, message) => void seen.reported.push(message),
     },
   };

@@ -33,6 +33,7 @@ export function createMeshPort({ bus, membership, reports, log }: MeshParts): Me
     owned: (session) => reports.activated(session),
     released: ({ token }) => reports.deactivated(token),
     report: ({ name }, incident, message) => log.error({ incident, session: name }, message),
+    deadWords: "`npx voda ps --dead` lists it",
     warn: ({ name }, message) => log.warn({ session: name }, message),
   };
 }

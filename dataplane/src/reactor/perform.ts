@@ -263,16 +263,17 @@ function performBeside(at: Performing, hosted: Hosted, effect: Of<"ring" | "unri
     return;
   }
   const answered = (id: number | undefined): void => {
-    if (id !== undefined) mesh.report(hosted, "dead_letter", deadWords(hosted, effect, id));
+    if (id !== undefined)
+      mesh.report(hosted, "dead_letter", `${deadLetter(hosted, effect, id)}; ${mesh.deadWords}`);
     emit({ type: "buried", token });
   };
   store.bury(hosted, effect, { answered, failed });
 }
 
 /** In the terms of the commands that list it and decide about it. */
-function deadWords({ name }: Hosted, { letter, failure }: Of<"bury">, id: number): string {
+function deadLetter({ name }: Hosted, { letter, failure }: Of<"bury">, id: number): string {
   const way = `${name.agent}/${name.key} -> ${letter.agent}/${letter.key} ${letter.method}`;
-  return `dead letter ${id} (${way}): ${failure.message}; \`npx voda ps --dead\` lists it`;
+  return `dead letter ${id} (${way}): ${failure.message}`;
 }
 
 function open(at: Performing, hosted: Hosted, effect: Of<"open">): OpenFailed | undefined {

@@ -214,6 +214,8 @@ export interface MeshPort {
   /** It is not, or not any more. */
   released(session: NamedSession, why: ColdReason | "refused"): void;
   report(session: NamedSession, incident: string, message: string): void;
+  /** Where whoever reads the log finds dead letters, to end its lines. */
+  readonly deadWords: string;
   /** Nothing is lost, and whoever looks for a reason finds it. */
   warn(session: NamedSession, message: string): void;
 }

@@ -152,7 +152,9 @@ export class NodeLife {
       // what it is to do later is in its bell
       released: () => this.#checkBellsSoon(),
       report: ({ name: { agent, key } }, incident, message) =>
-        this.#parts.log.say("error", inTest(message), { incident }, { agent, key }),
+        this.#parts.log.say("error", message, { incident }, { agent, key }),
+      // there is no command line here
+      deadWords: "mesh.deadLetters has it",
       warn: ({ name: { agent, key } }, message) => this.#parts.log.say("warn", message, {}, { agent, key }),
     };
   }
@@ -203,10 +205,6 @@ export class NodeLife {
     else this.#after(bellRetryMs, () => this.#checkBells());
   }
 }
-
-/** There is no command line here. */
-const inTest = (message: string): string =>
-  message.replace("`npx voda ps --dead` lists it", "mesh.deadLetters has it");
 
 function worldOf({ clockwork, world, numbers }: NodeParts, incarnation: string): HostWorld {
   const { random } = clockwork;

@@ -292,6 +292,7 @@ export class SimNode {
             if (occasion !== undefined) clockwork.meet(occasion);
           },
           report: (session, kind, message) => this.#incident(session, kind, message),
+          deadWords: "",
           warn: (_session, message) => say(message),
         },
       },

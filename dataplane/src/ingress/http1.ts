@@ -15,6 +15,7 @@ import {
   headersMsMax,
   joinedBytesMax,
   keepAliveMs,
+  pipelinedMax,
 } from "./limits.ts";
 import { Pace } from "./pace.ts";
 import { refuse } from "./refusal.ts";
@@ -71,6 +72,10 @@ interface Connection {
   readonly pace: Pace;
   /** Requests that are not answered; pipelining makes it more than one. */
   waiting: number;
+  /** Those of them that have begun. */
+  begun: number;
+  /** Those that have not: the oldest first. */
+  readonly line: (() => void)[];
 }
 
 /**
@@ -91,7 +96,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   });
   server.on("connection", (socket) => {
     const pace = paceOf(socket);
-    connections.set(socket, { pace, waiting: 0 });
+    connections.set(socket, { pace, waiting: 0, begun: 0, line: [] });
     socket.on("close", () => {
       connections.delete(socket);
       pace.close();
@@ -104,16 +109,25 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     connection.waiting += 1;
     request.pace = connection.pace;
     let exchange: Exchange | undefined;
+    let hasBegun = false;
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
+      if (hasBegun) connection.begun -= 1;
+      beginNext(connection);
       // The answer is let out before the connection ends.
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
     });
-    connection.pace.take(() => {
+    const answer = (): void => {
       exchange = onRequest(floor, isClosing, request, response, connection);
       if (isAsking && exchange?.isReceiving === true) response.writeContinue();
+    };
+    connection.line.push(() => {
+      hasBegun = true;
+      connection.begun += 1;
+      connection.pace.take(answer);
     });
+    beginNext(connection);
   };
   server.on("request", (request, response) => take(request, response, false));
   // Who asks before sending a body hears at once what the head alone refuses. Nobody can tell whether the
@@ -132,6 +146,12 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
   };
   return { server, closeIdle };
+}
+
+/** A caller who does not read its answers has no further ones made. */
+function beginNext({ pace, line, begun }: Connection): void {
+  for (const begin of line.splice(0, Math.max(0, pipelinedMax - begun))) begin();
+  pace.full(line.length > 0);
 }
 
 /** node:http pauses and resumes by itself, for callers who do not take their answers: both must agree. */

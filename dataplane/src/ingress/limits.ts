@@ -30,6 +30,11 @@ export const unsentBytesMax = 256 * 1024 * 1024;
 /** From the answer to its last byte in the system's hands. */
 export const unsentMsMax = 30_000;
 /**
+ * Requests of one HTTP/1.1 connection that have begun and whose answers have not left: their order keeps all
+ * answers behind the first, with `turnBytesMax` for each.
+ */
+export const pipelinedMax = 16;
+/**
  * As many as Envoy may have of many clients, also for others: streams that come before a client has read this
  * are refused one by one, and more than a hundred of them end its connection (node:http2).
  */

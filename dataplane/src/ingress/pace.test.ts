@@ -66,6 +66,29 @@ test("who begins to read during a rest is stopped again", (t) => {
   assert.deepEqual(calls, ["stop", "stop"]);
 });
 
+test("of a connection that is full nothing is read, however much of its budget is left", async (t) => {
+  const { pace, calls } = openPace(t);
+  pace.full(true);
+  pace.full(true);
+  pace.hold();
+  assert.deepEqual(calls, ["stop", "stop"]);
+  for (let i = 0; i < tickUnits; i += 1) pace.chunk();
+  await tick();
+  assert.deepEqual(calls, ["stop", "stop", "stop"], "its budget is there again, and it is full");
+  pace.full(false);
+  assert.deepEqual(calls.at(-1), "start");
+});
+
+test("a connection that is not full any more waits for its budget", async (t) => {
+  const { pace, calls } = openPace(t);
+  pace.full(true);
+  for (let i = 0; i < tickUnits; i += 1) pace.chunk();
+  pace.full(false);
+  assert.deepEqual(calls, ["stop", "stop"]);
+  await tick();
+  assert.deepEqual(calls, ["stop", "stop", "start"]);
+});
+
 test("after the end of a connection nothing of it runs", async (t) => {
   const { pace, calls, pass } = openPace(t);
   for (let i = 0; i <= perTick; i += 1) pace.take(() => calls.push("ran"));

@@ -14,6 +14,7 @@ export class Pace {
   readonly #intake: Intake;
   #left = tickUnits;
   #isStopped = false;
+  #isFull = false;
   #tick: NodeJS.Immediate | undefined;
   #resting: NodeJS.Timeout | undefined;
   /** Requests that were read when the budget was spent; the oldest first. */
@@ -31,7 +32,15 @@ export class Pace {
 
   /** To be called when somebody else has begun to read again. */
   hold(): void {
-    if (this.#isStopped) this.#intake.stop();
+    if (this.#isStopped || this.#isFull) this.#intake.stop();
+  }
+
+  /** Nothing is read either while the connection may not have another request. */
+  full(isFull: boolean): void {
+    if (this.#isFull === isFull) return;
+    this.#isFull = isFull;
+    if (isFull) this.#intake.stop();
+    else if (!this.#isStopped) this.#intake.start();
   }
 
   chunk(): void {
@@ -75,6 +84,6 @@ export class Pace {
       if (request !== undefined) this.#run(request);
     }
     this.#waiting = waiting.slice(next);
-    if (!this.#isStopped) this.#intake.start();
+    if (!this.#isStopped && !this.#isFull) this.#intake.start();
   }
 }

@@ -8,7 +8,7 @@ import { bodyBytesMax } from "@voda/proto/wire";
 import { systemClock } from "@voda/stdx";
 import { waitUntil } from "@voda/test/kit";
 import { type Bed, openBed, proof, within } from "../../test/ingress-bed.ts";
-import { unsentBytesMax, unsentMsMax } from "./limits.ts";
+import { pipelinedMax, unsentBytesMax, unsentMsMax } from "./limits.ts";
 
 /** A clock that a test puts forward. */
 function openClock(): typeof systemClock & { forward(ms: number): void } {
@@ -37,6 +37,7 @@ function ask(session: ClientHttp2Session, more: Record<string, string> = {}): Cl
   return stream;
 }
 
+const json = { "content-type": "application/json" };
 const large = { ok: true, content: "json", body: Buffer.alloc(bodyBytesMax, 32) } as const;
 
 test("an answer that nobody reads is cut after a time, and its connection with it", async (t) => {
@@ -91,6 +92,28 @@ test("an HTTP/1.1 caller who does not read is cut too", async (t) => {
   socket.on("data", (chunk: Buffer) => (bytes += chunk.length));
   await within("the connection is cut", closed);
   assert.ok(bytes < 4 * bodyBytesMax, `${bytes} bytes came all the same`);
+});
+
+test("requests in a row begin while few answers of their connection are on their way", async (t) => {
+  const bed = await openBed(t);
+  const socket = connectTcp(bed.ingress.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  const post = "POST /agents/probe/k/hang HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+  socket.write(post.repeat(2 * pipelinedMax));
+  const hanging = [];
+  for (let i = 0; i < pipelinedMax; i += 1) hanging.push(await bed.nextHanging());
+  const served = await fetch(`${bed.url}/agents/probe/k/echo`, { method: "POST", body: "1", headers: json });
+  assert.equal(served.status, 200, "of others more begin");
+  assert.equal(bed.seen.length, pipelinedMax + 1);
+  let answers = 0;
+  socket.on("data", (chunk: Buffer) => (answers += chunk.toString().split("HTTP/1.1 200").length - 1));
+  for (const { reply } of hanging) reply({ ok: true, content: "json", body: Buffer.from("1") }, {});
+  for (let i = 0; i < pipelinedMax; i += 1)
+    (await bed.nextHanging()).reply({ ok: true, content: "json", body: Buffer.from("2") }, {});
+  await waitUntil(() => answers === 2 * pipelinedMax, "all are answered");
+  socket.write(post);
+  (await bed.nextHanging()).reply({ ok: true, content: "json", body: Buffer.from("3") }, {});
+  await waitUntil(() => answers === 2 * pipelinedMax + 1, "and what comes later");
 });
 
 test("beyond what all unread answers may take the oldest are cut, and others are served", async (t) => {

@@ -245,7 +245,8 @@ export async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Session `k` of the agent, with nothing in its state; `more` has handlers of its own. */
-export function activationRig(more?: AnyAgent) {
+/** `waitingBytes`: of what the thread has said and nobody has taken. */
+export function activationRig(more?: AnyAgent, waitingBytes: () => number = () => 0) {
   const held = gate();
   const seen: unknown[] = [];
   const probe = probeAgent(held, seen);
@@ -273,6 +274,7 @@ export function activationRig(more?: AnyAgent) {
     begun: new BegunWriter(table),
     world: threadWorld,
     say: write,
+    waitingBytes,
     broken: (error) => broken.push(error),
   });
   return {

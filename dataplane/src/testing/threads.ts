@@ -117,7 +117,15 @@ export class Threads {
       };
       const { isReleased } = image;
       const own = { number, logName: "mesh.log", name, epoch, state, isReleased, ...ofAgent };
-      const activation = new WorkerActivation({ ...own, log, begun: handlers, world, say, broken });
+      const activation = new WorkerActivation({
+        ...own,
+        log,
+        begun: handlers,
+        world,
+        say,
+        waitingBytes: () => 0,
+        broken,
+      });
       this.#open.set(number, { activation, say });
     };
     program.deliver(0, start, this.#toWorker);

@@ -3,6 +3,9 @@ import { DecodeError } from "@voda/stdx";
 import { FrameCursor, FrameError, type FrameFields, frameLength, writeFrame } from "../frame/index.ts";
 import { RingReader, RingWriter } from "../ring/index.ts";
 
+/** Answers of one thread that wait for room: further ones are refused, with what they would change. */
+export const threadAnswersBytesMax = 64 * 1024 * 1024;
+
 /** What one side of a channel holds; the port carries the bells of both rings. */
 export interface Ends {
   readonly input: SharedArrayBuffer;

@@ -6,7 +6,7 @@ export {
   type WorkerHandle,
   type WorkerSetup,
 } from "./bundle-worker.ts";
-export { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
+export { type Ends, openChannel, type ThreadChannel, threadAnswersBytesMax } from "./channel.ts";
 export {
   type FromWorker,
   fromWorker,

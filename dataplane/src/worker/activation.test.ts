@@ -5,6 +5,7 @@ import { systemClock } from "@voda/stdx";
 import { agent, s } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import { decodeAnswer } from "../call/index.ts";
+import { threadAnswersBytesMax } from "../threads/index.ts";
 
 describe("an activation", () => {
   test("runs turns one after another and numbers them", async () => {
@@ -41,6 +42,16 @@ describe("an activation", () => {
     assert.deepEqual([broken.length, said], [1, []]);
     assert.match(String(broken[0]), /^RangeError: varint of /);
     activation.close(); // its turn, which nobody ends, would keep the process for its maxTurn
+  });
+
+  test("refuses an answer that has no room behind those that wait, and nothing has changed", () => {
+    let waitingBytes = threadAnswersBytesMax;
+    const { run, value, reason, message } = activationRig(undefined, () => waitingBytes);
+    const [writer, reader] = [run("add", 5), run("get")];
+    assert.deepEqual([reason(writer), reason(reader)], ["queue_full", "queue_full"]);
+    assert.match(message(writer), /take 67108864 bytes; .* threadAnswersBytesMax 67108864: retry later$/);
+    waitingBytes = 0;
+    assert.equal(value(run("add", 2)), 2);
   });
 
   test("closes the view of every reader that has answered", async () => {

@@ -29,7 +29,7 @@ import {
   type SessionCall,
   type StepAnswer,
 } from "../call/index.ts";
-import type { BegunWriter, SessionMessage } from "../threads/index.ts";
+import { type BegunWriter, type SessionMessage, threadAnswersBytesMax } from "../threads/index.ts";
 import { feedTurn, openTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
 import { PendingAsks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
@@ -65,6 +65,8 @@ export interface ActivationOptions {
   readonly world: ThreadWorld;
   /** For the host, in this order. */
   readonly say: (message: SessionMessage) => void;
+  /** Of what this thread has said and the host has no room for yet. */
+  readonly waitingBytes: () => number;
   /** Voda's own work for a turn threw, after its handler had waited: whatever it was, it is not known now. */
   readonly broken: (error: unknown) => void;
 }
@@ -97,6 +99,8 @@ interface Handed {
 }
 
 const noBytes = new Uint8Array(0);
+/** Of an answer for which there is no room: the host takes some within milliseconds. */
+const retryAfterMs = 100;
 
 /** Obeys the turn machine of one session. */
 export class WorkerActivation {
@@ -460,9 +464,9 @@ export class WorkerActivation {
       return;
     }
     const encoded = encodeAnswer(answer);
-    if (encoded.length > turnBytesMax) {
-      const words = `answer of ${encoded.length} bytes exceeds turnBytesMax ${turnBytesMax}`;
-      this.#refuse(running, fail("too_large", `${words}: answer in parts, by calls that each name theirs`));
+    const problem = answerProblem(encoded.length, this.#options.waitingBytes());
+    if (problem !== undefined) {
+      this.#refuse(running, problem);
       return;
     }
     // A reader's view has nothing to commit.
@@ -590,6 +594,19 @@ export class WorkerActivation {
     this.#steps?.forget(call);
     if (mark !== undefined) this.#options.begun.end(mark);
   }
+}
+
+/** Before anything is committed: what is refused has changed nothing. */
+function answerProblem(bytes: number, waitingBytes: number): Failed | undefined {
+  if (bytes > turnBytesMax) {
+    const words = `answer of ${bytes} bytes exceeds turnBytesMax ${turnBytesMax}`;
+    return fail("too_large", `${words}: answer in parts, by calls that each name theirs`);
+  }
+  if (waitingBytes + bytes <= threadAnswersBytesMax) return undefined;
+  const words = `answers of this thread that wait take ${waitingBytes} bytes; with one of ${bytes} they exceed`;
+  return fail("queue_full", `${words} threadAnswersBytesMax ${threadAnswersBytesMax}: retry later`, {
+    retryAfterMs,
+  });
 }
 
 /** A handler that names no parameter for it takes none. */

@@ -210,6 +210,7 @@ class WorkerThread {
         begun: this.#begun,
         world: threadWorld,
         say: this.#channel.send,
+        waitingBytes: this.#channel.waitingBytes,
         broken: (error) => this.#fail(error),
       }),
     );

@@ -49,6 +49,12 @@ async function serving(listener: RequestListener, work: (url: string) => Promise
 
 for (const [name, args, says] of [
   ["an unknown command", ["fly"], /^voda: unknown command 'fly'/],
+  [
+    "a flag of another tool",
+    ["dev", "--port", "8080"],
+    /^voda: unknown option '--port' \(did you mean --ingress-port\?\); see `npx voda dev --help`$/,
+  ],
+  ["a header for a flag", ["call", "--idempotency-key=k"], /'--idempotency-key' \(did you mean --id\?\);/],
   ["an unknown flag", ["ps", "--fast"], /^voda: unknown option '--fast'.*; see `npx voda ps --help`$/],
   ["a missing argument", ["call", "counter/alice"], /missing required argument 'method'/],
   ["a number out of range", ["up", "--nodes", "99"], /'99' is invalid. write a whole number of 1 to 16/],

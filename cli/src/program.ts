@@ -86,6 +86,13 @@ const otherWords: Readonly<Record<string, string>> = {
   status: "ps",
 };
 
+/** Flags of other tools, by command. */
+const otherFlags: Readonly<Record<string, string>> = {
+  "call --idempotency-key": "--id",
+  "dev --port": "--ingress-port",
+  "up --port": "--ingress-port",
+};
+
 /** ` (did you mean dead retry?)` for a command that does not exist, and one that does it or has its name. */
 function meant(program: Command, above: string, written: string): string {
   const at = above
@@ -133,6 +140,10 @@ function usage(error: CommanderError, program: Command, args: readonly string[])
     .replace(
       /(unknown command '(.*?)').*/,
       (_, words: string, name: string) => words + meant(program, command, name),
-    );
+    )
+    .replace(/unknown option '([^'=]*).*/, (words, flag: string) => {
+      const other = otherFlags[command + flag];
+      return other === undefined ? words : `unknown option '${flag}' (did you mean ${other}?)`;
+    });
   return { line: `${message}; see \`npx voda ${command}--help\``, exitCode };
 }

@@ -96,11 +96,8 @@ export async function acceptLoss(
   const last = await lastOf(jsm, name);
   const mark = stored === null ? await markOfNone(jsm, name, last) : decodeMark(stored.data)?.mark;
   if (mark === undefined) {
-    const { namespace, agent, key } = name;
-    throw ControlError.of(
-      "bad_request",
-      `session ${namespace}/${agent}/${key} is not there: it has lost nothing`,
-    );
+    const { agent, key } = name;
+    throw ControlError.of("bad_request", `${agent}/${key} is not there: it has lost nothing`);
   }
   const isAccepted = stored !== null && mark.isAccepted;
   if (!isAccepted && !isBehind(mark, last === undefined ? [] : [last])) await refuseWhole(name, wake);
@@ -111,17 +108,14 @@ export async function acceptLoss(
 }
 
 /** Only a node reads all of a lane. @throws ControlError when it finds no fault in it, or cannot look */
-async function refuseWhole(
-  { namespace, agent, key }: SessionName,
-  wake: () => Promise<unknown>,
-): Promise<void> {
+async function refuseWhole({ agent, key }: SessionName, wake: () => Promise<unknown>): Promise<void> {
   try {
     await wake();
   } catch (error) {
     if (error instanceof ControlError && error.code === "data_loss") return;
     throw error;
   }
-  const message = `session ${namespace}/${agent}/${key} is whole: it has lost nothing, and nothing is accepted`;
+  const message = `${agent}/${key} is whole: it has lost nothing, and nothing is accepted`;
   throw ControlError.of("bad_request", message);
 }
 

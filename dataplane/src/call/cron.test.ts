@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextCronMs } from "./cron.ts";
+import { firstCronMs, nextCronMs } from "./cron.ts";
 
 const next = (pattern: string, zone: string, after: string): string | undefined => {
   const ms = nextCronMs({ pattern, zone }, Date.parse(after));
@@ -47,4 +47,11 @@ test("what is no pattern or no zone throws, each time", () => {
     assert.throws(() => nextCronMs({ pattern: "soon", zone: "UTC" }, 0), TypeError);
     assert.throws(() => nextCronMs({ pattern: "0 9 * * *", zone: "Mars/Olympus" }, 0), TypeError);
   }
+});
+
+test("a year in a pattern is told as such, where the pattern is set", () => {
+  const years = /^a pattern has no year, and its last field is 2027: use at$/;
+  const failed = { name: "TypeError", message: years };
+  assert.throws(() => firstCronMs({ pattern: "0 0 1 1 * 2027", zone: "UTC" }, 0), failed);
+  assert.throws(() => firstCronMs({ pattern: "0 0 0 1 1 * 2027", zone: "UTC" }, 0), /and not 7$/);
 });

@@ -47,5 +47,7 @@ export function firstCronMs(time: CronTime, nowMs: number): number | undefined {
   // years would make a look as long as one likes, and a date comes once: that is what `at` is for
   if (!pattern.startsWith("@") && fields !== 5 && fields !== 6)
     throw new TypeError(`a pattern has five fields, or six with seconds first, and not ${fields}`);
+  const year = /\s(\d{4})$/.exec(pattern.trimEnd())?.[1];
+  if (year !== undefined) throw new TypeError(`a pattern has no year, and its last field is ${year}: use at`);
   return nextCronMs(time, nowMs);
 }

@@ -69,6 +69,7 @@ class PushedRequest extends IncomingMessage {
 }
 
 interface Connection {
+  readonly socket: Socket;
   readonly pace: Pace;
   /** Requests that are not answered; pipelining makes it more than one. */
   waiting: number;
@@ -96,7 +97,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   });
   server.on("connection", (socket) => {
     const pace = paceOf(socket);
-    connections.set(socket, { pace, waiting: 0, begun: 0, line: [] });
+    connections.set(socket, { socket, pace, waiting: 0, begun: 0, line: [] });
     socket.on("close", () => {
       connections.delete(socket);
       pace.close();
@@ -149,7 +150,8 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
 }
 
 /** A caller who does not read its answers has no further ones made. */
-function beginNext({ pace, line, begun }: Connection): void {
+function beginNext({ socket, pace, line, begun }: Connection): void {
+  if (socket.destroyed) return; // nobody hears what they would answer
   for (const begin of line.splice(0, Math.max(0, pipelinedMax - begun))) begin();
   pace.full(line.length > 0);
 }

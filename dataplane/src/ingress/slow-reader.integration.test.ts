@@ -116,6 +116,22 @@ test("requests in a row begin while few answers of their connection are on their
   await waitUntil(() => answers === 2 * pipelinedMax + 1, "and what comes later");
 });
 
+test("of a connection that ends no request begins that waited in its line", async (t) => {
+  const bed = await openBed(t);
+  const socket = connectTcp(bed.ingress.port, "127.0.0.1");
+  const post = "POST /agents/probe/k/hang HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+  socket.write(post.repeat(2 * pipelinedMax));
+  const hanging = [];
+  for (let i = 0; i < pipelinedMax; i += 1) hanging.push(await bed.nextHanging());
+  socket.destroy();
+  // the connection is not read from: the first answer that is sent finds that nobody is there
+  const [first, ...others] = hanging;
+  first?.reply(large, {});
+  await within("the others are taken back", Promise.all(others.map(({ cancelled }) => cancelled)));
+  await new Promise(setImmediate);
+  assert.equal(bed.seen.length, pipelinedMax);
+});
+
 test("beyond what all unread answers may take the oldest are cut, and others are served", async (t) => {
   const bed = await openBed(t);
   bed.answer = large;

@@ -29,7 +29,7 @@ import {
   type SessionCall,
   type StepAnswer,
 } from "../call/index.ts";
-import { type BegunWriter, type SessionMessage, threadAnswersBytesMax } from "../threads/index.ts";
+import type { BegunWriter, SessionMessage } from "../threads/index.ts";
 import { feedTurn, openTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
 import { PendingAsks } from "./asks.ts";
 import { canonicalHash } from "./canonical.ts";
@@ -37,7 +37,7 @@ import { Abort, Context, type TurnHost } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
 import { TurnDraws } from "./draws.ts";
 import { siteOf } from "./failed-ask.ts";
-import { encodeFailed, endingOf, isOutcome, noInput } from "./failure.ts";
+import { answerProblem, encodeFailed, endingOf, isOutcome, noInput } from "./failure.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
 import { currentStep, enterOrigin, type Origin, originOf } from "./origin.ts";
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
@@ -99,8 +99,6 @@ interface Handed {
 }
 
 const noBytes = new Uint8Array(0);
-/** Of an answer for which there is no room: the host takes some within milliseconds. */
-const retryAfterMs = 100;
 
 /** Obeys the turn machine of one session. */
 export class WorkerActivation {
@@ -594,19 +592,6 @@ export class WorkerActivation {
     this.#steps?.forget(call);
     if (mark !== undefined) this.#options.begun.end(mark);
   }
-}
-
-/** Before anything is committed: what is refused has changed nothing. */
-function answerProblem(bytes: number, waitingBytes: number): Failed | undefined {
-  if (bytes > turnBytesMax) {
-    const words = `answer of ${bytes} bytes exceeds turnBytesMax ${turnBytesMax}`;
-    return fail("too_large", `${words}: answer in parts, by calls that each name theirs`);
-  }
-  if (waitingBytes + bytes <= threadAnswersBytesMax) return undefined;
-  const words = `answers of this thread that wait take ${waitingBytes} bytes; with one of ${bytes} they exceed`;
-  return fail("queue_full", `${words} threadAnswersBytesMax ${threadAnswersBytesMax}: retry later`, {
-    retryAfterMs,
-  });
 }
 
 /** A handler that names no parameter for it takes none. */

@@ -13,6 +13,7 @@ import {
   fail,
   isFinalCode,
 } from "../call/index.ts";
+import { threadAnswersBytesMax } from "../threads/index.ts";
 import { BadInput } from "./convert.ts";
 import { FailedAsk } from "./failed-ask.ts";
 import { describeThrown, kindOf, textOf } from "./thrown.ts";
@@ -198,4 +199,20 @@ export function encodeFailed(answer: Failed): Uint8Array {
   } catch {
     return encodeAnswer(fail("internal", "the handler's error cannot be encoded; the node's log has it"));
   }
+}
+
+/** Of an answer for which there is no room: the host takes some within milliseconds. */
+const retryAfterMs = 100;
+
+/** Before anything is committed: what is refused has changed nothing. */
+export function answerProblem(bytes: number, waitingBytes: number): Failed | undefined {
+  if (bytes > turnBytesMax) {
+    const words = `answer of ${bytes} bytes exceeds turnBytesMax ${turnBytesMax}`;
+    return fail("too_large", `${words}: answer in parts, by calls that each name theirs`);
+  }
+  if (waitingBytes + bytes <= threadAnswersBytesMax) return undefined;
+  const words = `answers of this thread that wait take ${waitingBytes} bytes; with one of ${bytes} they exceed`;
+  return fail("queue_full", `${words} threadAnswersBytesMax ${threadAnswersBytesMax}: retry later`, {
+    retryAfterMs,
+  });
 }

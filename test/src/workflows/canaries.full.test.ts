@@ -68,7 +68,7 @@ const canaries: Readonly<Record<string, Canary>> = {
   orderOfJournal: {
     patches: [worker("workflow-journal", "if (placed !== undefined) await this.#turnOf(placed.place);", "")],
     fate: "done",
-    finds: /never/,
+    finds: /never|'failed'/,
   },
   /** Steps that were asked for at once come one at a time: one may have a shorter way to the body. */
   oneAtATime: {
@@ -80,7 +80,7 @@ const canaries: Readonly<Record<string, Canary>> = {
       ),
     ],
     fate: "done",
-    finds: /never/,
+    finds: /never|'failed'/,
   },
   /** What is undone is not undone again. */
   undoneOnce: {

@@ -51,7 +51,7 @@ export interface TurnLimit {
 /** What was lost with a thread. */
 export interface ThreadLoss {
   readonly activations: readonly number[];
-  /** Calls whose handlers had begun, and the one that held the thread when it went. */
+  /** Calls whose handlers had begun, and the one that held the thread when it went, or spoiled it. */
   readonly begun: { has(call: number): boolean; readonly holder: number | undefined };
   /** The call whose handler held the thread beyond its time, so that it was ended. */
   readonly overdue: number | undefined;

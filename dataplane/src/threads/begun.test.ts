@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BegunWriter, begunMax, createBegunTable, readBegun, synchronousCall } from "./begun.ts";
+import {
+  BegunWriter,
+  begunMax,
+  createBegunTable,
+  readBegun,
+  spoiledBegun,
+  synchronousCall,
+} from "./begun.ts";
 
 test("calls between their beginning and their end have begun, others not", () => {
   const table = createBegunTable();
@@ -39,4 +46,17 @@ test("while outcomes wait in the thread's own memory, or too many run, every cal
   assert.ok(readBegun(table).has(10), "one is still not marked");
   for (const mark of [more, ...marks]) writer.end(mark);
   assert.ok(!readBegun(table).has(8) && !readBegun(table).has(100));
+});
+
+test("of a thread that spoiled what it says every call has begun, and the last one is to blame", () => {
+  const table = createBegunTable();
+  assert.equal(spoiledBegun(table).holder, undefined);
+  const writer = new BegunWriter(table);
+  writer.begin(7);
+  const last = writer.begin(8);
+  writer.synchronous(0);
+  writer.end(last);
+  const begun = spoiledBegun(table);
+  writer.begin(9);
+  assert.deepEqual([begun.has(7), begun.has(10), begun.holder], [true, true, 8]);
 });

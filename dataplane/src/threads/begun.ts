@@ -15,14 +15,16 @@ const synchronousAt = 0;
  */
 const unmarkedAt = 1;
 const behindAt = 2;
-const firstMark = 3;
+/** The call whose handler began last, also when it has ended. */
+const lastAt = 3;
+const firstMark = 4;
 
 /** 128 KiB per thread, of zeros: nothing has begun. */
 export function createBegunTable(): BegunTable {
   return new Float64Array(new SharedArrayBuffer((firstMark + begunMax) * Float64Array.BYTES_PER_ELEMENT));
 }
 
-/** The thread's side: two stores per call. */
+/** The thread's side: a few stores per call. */
 export class BegunWriter {
   readonly #table: BegunTable;
   readonly #free = Array.from({ length: begunMax }, (_, index) => firstMark + begunMax - 1 - index);
@@ -34,6 +36,7 @@ export class BegunWriter {
   /** Where the call is marked; 0 for nowhere. */
   begin(call: number): number {
     this.#table[synchronousAt] = call;
+    this.#table[lastAt] = call;
     const mark = this.#free.pop();
     if (mark === undefined) {
       this.#add(unmarkedAt, 1);
@@ -71,8 +74,8 @@ export class BegunWriter {
 export interface Begun {
   has(call: number): boolean;
   /**
-   * The call whose handler held the thread when it went; `undefined` when none had it before its first
-   * `await`.
+   * The call whose handler held the thread when it went, or spoiled it; `undefined` when none had it before
+   * its first `await`.
    */
   readonly holder: number | undefined;
 }
@@ -80,17 +83,24 @@ export interface Begun {
 /** The call whose handler holds the thread now, before its first `await`; 0 for none. */
 export const synchronousCall = (table: BegunTable): number => table[synchronousAt] ?? 0;
 
-/** Of a thread that wrote what nobody could read: of each call it may have been the outcome. */
-export const anyBegun: Begun = { has: () => true, holder: undefined };
+/**
+ * Of a thread, when it is found that it wrote what nobody can read: of each call it may be the outcome. The
+ * handler that began last is taken for the one that spoiled it, since what it says is read a tick later.
+ */
+export function spoiledBegun({ [lastAt]: last = 0 }: BegunTable): Begun {
+  return { has: () => true, holder: callOrNone(last) };
+}
 
 /**
  * After the thread has gone. Where marks may be missing every call counts as begun: to run one again that had
  * effects is worse than to fail it.
  */
 export function readBegun(table: BegunTable): Begun {
-  const [holder = 0, unmarked = 0, behind = 0, ...marks] = table;
-  const calls = new Set(marks);
+  const [holder = 0, unmarked = 0, behind = 0] = table;
+  const calls = new Set(table.subarray(firstMark));
   calls.delete(0);
   const isComplete = unmarked === 0 && behind === 0;
-  return { has: (call) => !isComplete || calls.has(call), holder: holder === 0 ? undefined : holder };
+  return { has: (call) => !isComplete || calls.has(call), holder: callOrNone(holder) };
 }
+
+const callOrNone = (call: number): number | undefined => (call === 0 ? undefined : call);

@@ -13,11 +13,11 @@ import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
 import {
-  anyBegun,
   type Begun,
   type BegunTable,
   createBegunTable,
   readBegun,
+  spoiledBegun,
   synchronousCall,
 } from "./begun.ts";
 import { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
@@ -233,7 +233,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
       thread: undefined,
       startedMs: performance.now(),
       isLoaded: false,
-      isUnreadable: false,
+      spoiled: undefined,
       early: [],
       beats: 0,
       call: 0,
@@ -285,12 +285,12 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   /** An agent's code may have replaced what the thread writes with: nothing that it says counts any more. */
   #unreadable(life: Life, error: unknown): void {
-    life.isUnreadable = true;
+    life.spoiled ??= spoiledBegun(life.begun);
     this.#end(life, `what it wrote cannot be read (${wordsOf(error)}): a builtin may have been replaced`);
   }
 
   #receive(life: Life, message: FromWorker): void {
-    if (life.isUnreadable) return;
+    if (life.spoiled !== undefined) return;
     try {
       if ("answer" in message) checkAnswer(message.answer); // kept and passed on: damage must end here
       this.#take(life, message);
@@ -422,7 +422,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.#seats.clear();
     this.#life = this.#newLife();
     this.#restarting = setTimeout(() => this.#start(), delayMs);
-    const begun = life.isUnreadable ? anyBegun : readBegun(life.begun);
+    const begun = life.spoiled ?? readBegun(life.begun);
     this.#options.onLost({ activations: lost, begun, overdue: life.overdue, why });
   }
 }
@@ -438,8 +438,8 @@ interface Life {
   thread: Worker | undefined;
   startedMs: number;
   isLoaded: boolean;
-  /** It wrote what cannot be read. */
-  isUnreadable: boolean;
+  /** Of one that wrote what cannot be read. */
+  spoiled: Begun | undefined;
   /** Lines from before it was loaded. */
   readonly early: [LogLevel, LogEntry][];
   beats: number;

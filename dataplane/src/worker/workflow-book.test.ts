@@ -31,11 +31,11 @@ function session(workflows: readonly string[] = ["job"]) {
     seed: () => String(now),
     timer: (id, due) => (due.type === "never" ? timers.delete(id) : timers.set(id, due)),
   };
-  const turn = <T>(act: (book: Book) => T): T => {
+  const turn = <T>(act: (book: Book, state: object) => T): T => {
     const scope = state.begin();
     try {
       const book = new Book({ ...parts, state: scope.state });
-      const result = act(book);
+      const result = act(book, scope.state);
       scope.commit(1, 10_000_000);
       return result;
     } catch (error) {
@@ -306,12 +306,15 @@ test("names and waits come up against the bound of all workflows, and what is un
   assert.equal(reasonOf(fill), "workflows_full");
   assert.ok(totals().bytes <= workflowBytesMax);
   assert.equal(
-    reasonOf(() => turn((book) => book.check("undone", 0))),
+    reasonOf(() => turn((book) => book.makeReady("undone", 0))),
     "workflows_full",
     "nothing is done outside that has no place",
   );
   turn((book) => book.cancel("undone"));
-  turn((book) => book.check("undone", 0));
+  assert.equal(
+    turn((book) => book.isReady("undone", 0)),
+    true,
+  );
   turn((book) => book.append("undone", { step: "-s" }));
   turn((book) => book.end("undone", { phase: "cancelled" }));
 });
@@ -355,5 +358,36 @@ test("a workflow whose name is gone waits, is looked for, and ends when it is ca
   assert.match(
     turn((book) => book.status("a")).error?.message ?? "",
     /nothing was undone: this revision has no workflow job/,
+  );
+});
+
+test("one that a revision lacked while it waited goes on with the next that has it, and is not run for nothing after", () => {
+  const names = ["job"];
+  const { turn } = session(names);
+  const wanted = () => turn((book) => book.wanted());
+  turn(start("a"));
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  names[0] = "other";
+  turn((book) => book.lay("a"));
+  assert.deepEqual(wanted(), []);
+  names[0] = "job";
+  assert.deepEqual(wanted(), ["a"], "its body may do a step beside its wait");
+  turn((book) => book.begin("a", false));
+  turn((book) => book.park("a", ["~go 1"]));
+  assert.deepEqual(wanted(), []);
+});
+
+test("one that a revision lacked before rows had a mark for it is found by what it waits for", () => {
+  const { turn } = session();
+  turn(start("a"));
+  turn((book) => book.lay("a"));
+  turn((_book, state) => {
+    const rows = new Rows(state);
+    const { isLaid: _, ...before } = rows.get("a") ?? assert.fail();
+    rows.put("a", before);
+  });
+  assert.deepEqual(
+    turn((book) => book.wanted()),
+    ["a"],
   );
 });

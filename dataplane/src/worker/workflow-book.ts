@@ -14,6 +14,7 @@ import {
   checkRow,
   checkSize,
   checkSteps,
+  faultEntryBytes,
   faultEntryBytesMax,
   workflowStartsMax,
 } from "./workflow-bounds.ts";
@@ -80,7 +81,7 @@ export class Book {
       ...(input !== undefined && { input }),
       bytes: bytesOf(input),
     });
-    this.#table.checkRoom();
+    this.#table.makeRoom();
     this.happened.push({ type: "begun", id, isRerun: false });
     return id;
   }
@@ -95,7 +96,7 @@ export class Book {
       checkKept(id, row);
       this.#putChecked(id, this.#table.rows.withSignal(id, row, signal, data));
     }
-    this.#table.checkRoom();
+    this.#table.makeRoom();
   }
 
   /** False when it has ended. @throws VodaError */
@@ -148,21 +149,21 @@ export class Book {
   }
 
   /**
-   * Before something is done outside: there must be a place for what comes of it. `more`: steps that are at
-   * work beside it. Gives whether somebody looks at the workflow meanwhile. @throws VodaError
+   * Before something is done outside there must be a place for what comes of it, and somebody who looks at
+   * the workflow meanwhile: whether that is so. `more`: steps that are at work beside it. @throws VodaError
    */
-  check(id: string, more: number): boolean {
+  isReady(id: string, more: number): boolean {
     const row = this.#table.live(id);
-    if (row.undoing === undefined) {
-      checkSteps(id, row, more);
-      this.#table.checkRoom((more + 1) * faultEntryBytesMax);
-    }
-    return row.phase === "running";
+    if (row.undoing !== undefined) return true;
+    checkSteps(id, row, more);
+    return row.phase === "running" && this.#table.hasRoom(faultsBytes(more));
   }
 
-  /** It was parked and goes on by itself: its next step is looked after again. */
-  resume(id: string): void {
+  /** Makes it so: one that was parked goes on by itself. @throws VodaError */
+  makeReady(id: string, more: number): void {
+    if (this.isReady(id, more)) return;
     this.#table.put(id, { ...this.#table.live(id), phase: "running" });
+    this.#table.makeRoom(faultsBytes(more));
   }
 
   /** `undefined` when it has ended. */
@@ -191,7 +192,7 @@ export class Book {
     if (row === undefined) return;
     if (row.undoing === undefined) {
       // no body of it was at work: whatever ends this thread is not its doing
-      this.#table.put(id, { ...row, phase: "waiting", starts: 0 });
+      this.#table.put(id, { ...row, phase: "waiting", isLaid: true, starts: 0 });
       this.#table.awaitRevision();
     } else
       this.#endWith(id, row.undoing, `nothing was undone: this revision has no workflow ${row.workflow}`);
@@ -210,7 +211,7 @@ export class Book {
       checkSteps(id, row);
     }
     this.#append(id, row, entry);
-    if (!isFree) this.#table.checkRoom();
+    if (!isFree) this.#table.makeRoom();
     return row.entries;
   }
 
@@ -235,12 +236,12 @@ export class Book {
     }
     if (due !== undefined) this.#table.arm(id, row, wait, due);
     this.#putChecked(id, { ...row, waits: [...row.waits, wait] });
-    this.#table.checkRoom();
+    this.#table.makeRoom();
   }
 
   /** Nobody needs its memory until one of those comes. False when one has come meanwhile. */
   park(id: string, steps: readonly string[]): boolean {
-    const row = this.#table.live(id);
+    const { isLaid: _, ...row } = this.#table.live(id);
     const isWaited = (step: string): boolean => row.waits.some((one) => one.step === step);
     if (row.undoing !== undefined || !steps.every(isWaited)) return false;
     this.#table.put(id, { ...row, phase: "waiting" });
@@ -251,7 +252,7 @@ export class Book {
   say(id: string, text: string, progress: number | undefined): void {
     const { progress: _, ...row } = this.#table.live(id);
     this.#putChecked(id, { ...row, text, ...(progress !== undefined && { progress }) });
-    this.#table.checkRoom();
+    this.#table.makeRoom();
   }
 
   /** What it did is to be undone: it waits for nothing any more. The first reason for it stays. */
@@ -313,6 +314,9 @@ export class Book {
     this.#table.put(id, row);
   }
 }
+
+/** Of a step, and of those beside it, if they fail. */
+const faultsBytes = (more: number): number => faultEntryBytesMax + more * faultEntryBytes;
 
 const cameWith = (data: Json | undefined): Pick<Entry, "result"> =>
   data === undefined ? {} : { result: data };

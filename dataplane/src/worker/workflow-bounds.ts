@@ -24,6 +24,8 @@ export const signalsKeptMax = 100;
 export const workflowStartsMax = 3;
 /** The entry of a step that failed, at most: as much must be free before anything is done outside. */
 export const faultEntryBytesMax = 32 * 1_024;
+/** The same for each step that is under way beside it: few fail at once, and with few words. */
+export const faultEntryBytes = 1_024;
 /** Readings of the clock of one workflow: one step of each 1,000 has 16. */
 export const workflowTimesMax = 16 * 1_024;
 /** Bodies of a session at work at the same time; more wait. */

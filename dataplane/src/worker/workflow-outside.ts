@@ -49,8 +49,8 @@ export class OutsideSteps {
   /** Once there is room for its entry. Rejects when it is not known to have been done. */
   async once(request: RunRequest, isUndone: boolean): Promise<DoneOutside> {
     const { id, line, last } = this.#parts;
-    const isLookedAfter = await line.read((book) => book.check(id, this.#count));
-    if (!isLookedAfter) await line.write((book) => book.resume(id));
+    const isReady = await line.read((book) => book.isReady(id, this.#count));
+    if (!isReady) await line.write((book) => book.makeReady(id, this.#count));
     last.throwIfAborted();
     this.#count += 1;
     try {
@@ -64,7 +64,7 @@ export class OutsideSteps {
   async takeBack(back: RunRequest): Promise<void> {
     const { id, line, append } = this.#parts;
     const step = undone + back.name;
-    await line.read((book) => book.check(id, 0));
+    await line.read((book) => book.isReady(id, 0));
     await this.#attempt(back, step, neverStopped);
     await append({ step });
   }

@@ -25,6 +25,8 @@ export type Kept = { readonly signal: string; readonly place: number };
 export type Row = {
   readonly workflow: string;
   readonly phase: WorkflowPhase;
+  /** It waits for a revision that has its name, unless its `phase` says that it does not wait. */
+  readonly isLaid?: true;
   /** When it began, or ended. */
   readonly atMs: number;
   /** Hex of what all of its chance and its keys follow from. */

@@ -22,9 +22,11 @@ const laidMs = 600_000;
 const laidId = "_workflows laid";
 /** Some at once: all are looked at for it. */
 const endedKept = Math.floor((workflowsEndedMax * 3) / 4);
+const bytesAtOnce = workflowBytesMax / 32;
 
-/** It waits for nothing but a revision that has its name. */
-export const isLaid = ({ phase, waits }: Row): boolean => phase === "waiting" && waits.length === 0;
+/** It waits for a revision that has its name. Rows that are older than the mark wait for nothing else. */
+export const isLaid = ({ phase, isLaid: isMarked, waits }: Row): boolean =>
+  phase === "waiting" && (isMarked === true || waits.length === 0);
 
 /** What a change throws undoes the turn, so it may have been written before. */
 export class Table {
@@ -75,19 +77,24 @@ export class Table {
     if (before > 0 && running === 0) this.#timer(tickId, { type: "never" }, undefined);
   }
 
-  /**
-   * What has ended makes room for what was put, and for so much more.
-   * @throws VodaError when that is not enough
-   */
-  checkRoom(more = 0): void {
-    const bytesMax = workflowBytesMax - more;
-    if (this.rows.totals.bytes <= bytesMax) return;
-    this.#forgetEnded(({ bytes }) => bytes > bytesMax);
-    const { bytes } = this.rows.totals;
-    if (bytes > bytesMax)
-      throw workflowsFull(
-        `the workflows of the session take ${bytes} bytes, with workflowBytesMax ${workflowBytesMax}; let some end, or start others in another session`,
-      );
+  /** Whether there is room for what was put, and for so much more. */
+  hasRoom(more = 0): boolean {
+    return this.rows.totals.bytes + more <= workflowBytesMax;
+  }
+
+  /** What has ended makes that room. @throws VodaError when that is not enough */
+  makeRoom(more = 0): void {
+    if (this.hasRoom(more)) return;
+    this.#forgetEnded(() => !this.hasRoom(more + bytesAtOnce));
+    if (this.hasRoom(more)) return;
+    const words = `the workflows of the session take ${this.rows.totals.bytes} bytes`;
+    const kept =
+      more === 0
+        ? ", with"
+        : `, and ${more} are kept for what steps under way may fail with: together more than`;
+    throw workflowsFull(
+      `${words}${kept} workflowBytesMax ${workflowBytesMax}; let some end, or start others in another session`,
+    );
   }
 
   /** So many ends are kept, and a few more. */

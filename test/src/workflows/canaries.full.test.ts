@@ -115,7 +115,11 @@ const canaries: Readonly<Record<string, Canary>> = {
   /** And somebody looks after it from then on. */
   parkedIsWanted: {
     patches: [
-      worker("workflow-outside", "if (!isLookedAfter) await line.write((book) => book.resume(id));", ""),
+      worker(
+        "workflow-outside",
+        "if (!isReady) await line.write((book) => book.makeReady(id, this.#count));",
+        "",
+      ),
     ],
     fate: "odd",
     finds: /waiting/,

@@ -50,7 +50,7 @@ export function createWorkerPort({ workers, admission, devices, log }: WorkerPar
           },
           "session holds devices",
         );
-      const thread = worker.open(activation, hear);
+      const thread = worker.open(activation, image, hear);
       opened.set(activation, { worker, agent, devices: admitted.devices, thread });
       // In pieces: a frame has a bound, a state may have megabytes.
       const { isReleased } = image;

@@ -25,7 +25,7 @@ import { definitionProblem } from "./definition-problem.ts";
 import { type FromWorker, fromWorker, type LogEntry, type SessionMessage } from "./from-worker.ts";
 import { findHolder } from "./holder.ts";
 import { readDefinitions, readLoadError, readLogEntry, type ThreadHolder } from "./lines.ts";
-import { StoredCheck } from "./stored-check.ts";
+import { StoredCheck, type StoredImage } from "./stored-check.ts";
 import { heldShare, type ThreadTime, threadTime } from "./thread-time.ts";
 import { type ToWorker, toWorker } from "./to-worker.ts";
 
@@ -75,7 +75,11 @@ export interface WorkerHandle {
   /** Why no session can be opened here now. */
   readonly refusal: Failed | undefined;
   /** The thread that the activation is in until it is closed or lost. `hear` hears what is said of it. */
-  open(activation: number, hear: (event: SessionEvent) => void): Pick<ThreadChannel<ToWorker>, "send">;
+  open(
+    activation: number,
+    image: StoredImage,
+    hear: (event: SessionEvent) => void,
+  ): Pick<ThreadChannel<ToWorker>, "send">;
   close(activation: number): void;
 }
 
@@ -171,8 +175,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     return this.#seats.size === 0;
   }
 
-  open(activation: number, hear: Seat["hear"]): ThreadChannel<ToWorker> {
-    this.#seats.set(activation, { hear, stored: new StoredCheck(), pages: [] });
+  open(activation: number, image: StoredImage, hear: Seat["hear"]): ThreadChannel<ToWorker> {
+    this.#seats.set(activation, { hear, stored: new StoredCheck(image), pages: [] });
     return this.#life.channel;
   }
 

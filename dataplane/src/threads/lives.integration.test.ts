@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { crc32 } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { AgentSchema } from "@voda/proto/api";
+import { openState } from "@voda/state";
 import { systemClock } from "@voda/stdx";
 import { waitUntil } from "@voda/test/kit";
 import pino from "pino";
@@ -51,6 +53,11 @@ const lives = agent("lives", { n: s.counter() }).handlers({
     };
     return ctx.state.n.add(1);
   },
+  countsWrongly(ctx) {
+    const { floor } = Math;
+    Math.floor = (value) => floor(value) + 1;
+    return ctx.state.n.add(1);
+  },
   hidesHolder() {
     JSON.stringify = () => "5";
     for (;;);
@@ -78,10 +85,11 @@ async function rig() {
   await workers.deploy(create(AgentSchema, { namespace: "default", name: "lives", revision: "r1" }), bundle);
   const worker = workers.of(name)?.worker ?? assert.fail("it is deployed");
   /** A session, and what is heard of it. */
-  const open = (activation: number) => {
+  const open = (activation: number, deltas: readonly Uint8Array[] = []) => {
     const heard: SessionEvent[] = [];
-    const thread = worker.open(activation, (event) => void heard.push(event));
+    const thread = worker.open(activation, { pages: [], deltas }, (event) => void heard.push(event));
     thread.send({ type: "open", activation, name, epoch: 1, isReleased: false });
+    for (const bytes of deltas) thread.send({ type: "delta", activation, bytes });
     thread.send({ type: "opened", activation });
     const run = (method: string): number => {
       numbers += 1;
@@ -194,6 +202,26 @@ test("a state that would not load again is not taken: its thread ends", async ()
   assert.match(
     (await nextLoss()).why,
     /^what it wrote cannot be read \(changes of a turn: magic 0x61646f56 /,
+  );
+  assert.deepEqual(heard, []);
+  await serves(2);
+});
+
+test("a number that does not follow what the session was opened with is not taken", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { workers, open, serves, nextLoss } = await rig();
+  stack.use(workers);
+  const state = openState({ n: { kind: "counter" } }, { crc32 });
+  const deltas = Array.from({ length: 200 }, () => {
+    const turn = state.begin();
+    turn.state.n.add(1);
+    return turn.commit(1) ?? assert.fail("it changes something");
+  });
+  const { heard, run } = open(1, deltas);
+  run("countsWrongly");
+  assert.match(
+    (await nextLoss()).why,
+    /^what it wrote cannot be read \(transaction 329 where 201 must follow\)/,
   );
   assert.deepEqual(heard, []);
   await serves(2);

@@ -5,6 +5,7 @@ import { openState } from "@voda/state";
 import { FrameError } from "../frame/index.ts";
 import { StoredCheck } from "./stored-check.ts";
 
+const unborn = { pages: [], deltas: [] };
 const openCount = () => openState({ count: { kind: "counter" } }, { crc32 });
 
 /** The next transaction of the state. */
@@ -24,7 +25,7 @@ function* flipped(bytes: Uint8Array): Iterable<Uint8Array> {
 }
 
 test("changes pass as they were written, and with any bit flipped they do not", () => {
-  const [state, check] = [openCount(), new StoredCheck()];
+  const [state, check] = [openCount(), new StoredCheck(unborn)];
   const first = add(state);
   for (const damaged of flipped(first)) refused(() => check.delta(damaged), /^changes of a turn: /);
   check.delta(first);
@@ -33,15 +34,38 @@ test("changes pass as they were written, and with any bit flipped they do not", 
 });
 
 test("changes that do not follow those before are refused", () => {
-  const [state, check] = [openCount(), new StoredCheck()];
+  const [state, check] = [openCount(), new StoredCheck(unborn)];
   const [first, , third] = [add(state), add(state), add(state)];
   check.delta(first);
   refused(() => check.delta(third), /^transaction 3 where 2 must follow$/);
   refused(() => check.delta(first), /^transaction 1 where 2 must follow$/);
 });
 
+test("the first changes of an activation follow those that it was opened with", () => {
+  const state = openCount();
+  const deltas = [add(state), new Uint8Array(0), add(state)];
+  const pages = state.snapshot();
+  const [third, later] = [add(state), add(state)];
+  for (const image of [
+    { pages: [], deltas },
+    { pages, deltas: [] },
+  ]) {
+    refused(() => new StoredCheck(image).delta(later), /^transaction 4 where 3 must follow$/);
+    new StoredCheck(image).delta(third);
+  }
+  refused(() => new StoredCheck(unborn).delta(third), /^transaction 3 where 1 must follow$/);
+});
+
+test("nothing can follow what does not load", () => {
+  const state = openCount();
+  const [first, pages] = [add(state), state.snapshot()];
+  const check = new StoredCheck({ pages: pages.slice(0, 1), deltas: [] });
+  check.delta(new Uint8Array(0));
+  refused(() => check.delta(first), /^transaction 1 of a state that does not load$/);
+});
+
 test("a snapshot passes when its pages are whole, belong together, and are of the last transaction", () => {
-  const [state, check] = [openCount(), new StoredCheck()];
+  const [state, check] = [openCount(), new StoredCheck(unborn)];
   const older = state.snapshot();
   check.delta(add(state));
   const pages = state.snapshot();

@@ -1,10 +1,8 @@
 // Zone `voda/client`: typed calls from Node 20 or newer and from browsers, with nothing but fetch.
 import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
-
 import type { Internal } from "./agent-types.ts";
 import { type Call, checkAttempts, type Endpoint, perform, signalProblem } from "./call.ts";
-
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";

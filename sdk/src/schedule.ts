@@ -1,5 +1,4 @@
 // What a session is to do later: what a handler writes, and what its host is given to do.
-
 import type { Due } from "@voda/proto/timing";
 import { cronCharsMax, everyMsMin, timerIdCharsMax } from "@voda/proto/wire";
 import type { CalledAgent } from "./agent-types.ts";

@@ -41,6 +41,17 @@ test("each message reaches each subscriber once and in order, over pages and dea
   assert.deepEqual(mesh.deadLetters, []);
 });
 
+test("a publish without a message is refused, whether or not anybody has subscribed", async () => {
+  await using mesh = await testMesh({ agents: [news, reader] });
+  const { publish } = mesh.client.news("europe");
+  const nothing = (): Promise<unknown> => Reflect.apply(publish, undefined, []);
+  const refused = { reason: "bad_request", message: /news\/europe needs a message/ };
+  await assert.rejects(nothing(), refused);
+  await mesh.client.reader("ann").follow("europe");
+  await mesh.settle();
+  await assert.rejects(nothing(), refused);
+});
+
 test("who subscribes hears what is published from then on, also who leaves and comes again", async () => {
   await using mesh = await testMesh({ agents: [news, reader] });
   const { publish } = mesh.client.news("eu");

@@ -12,6 +12,7 @@ import type { IfJson, Json } from "./json.ts";
 import { nameProblem } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
 import { s } from "./schema.ts";
+import { badRequest } from "./session.ts";
 import { type Published, subscriberOf, topicMark } from "./subscription.ts";
 
 /** Bytes of one message as JSON: a page of them, each with a key, fits into one turn (`turnBytesMax`). */
@@ -152,7 +153,11 @@ export const topic = ((name: string, given?: TopicOptions): unknown => {
     )
     .handler(
       "publish",
-      { description: publishes, ...options, input: options.input as StandardSchemaV1<unknown, Json> },
+      {
+        description: publishes,
+        ...options,
+        input: options.input as StandardSchemaV1<unknown, Json | undefined>,
+      },
       (ctx, message) => publish(ctx, self, message),
     )
     .handler("subscribe", { ...internal, description: "Whose session sends it hears the topic." }, subscribe)
@@ -185,8 +190,9 @@ function checkedSubscriber(name: unknown): string {
 
 const encoder = new TextEncoder();
 
-function publish(ctx: TopicCtx, self: CalledAgent<Steps>, message: Json): number {
+function publish(ctx: TopicCtx, self: CalledAgent<Steps>, message: Json | undefined): number {
   const { state } = ctx;
+  if (message === undefined) throw badRequest(`publish of ${self.name}/${ctx.key} needs a message`);
   const size = encoder.encode(JSON.stringify(message)).length;
   if (size > topicMessageBytesMax)
     throw refusal(
@@ -330,7 +336,7 @@ function refuseOthers({ caller: { agent: from }, key }: TopicCtx, name: string):
 
 function callerOf({ caller }: TopicCtx): { readonly name: string; readonly key: string } {
   if (caller.agent !== undefined) return caller.agent;
-  throw new VodaError("invalid_argument", "only sessions of agents subscribe", { reason: "bad_request" });
+  throw badRequest("only sessions of agents subscribe");
 }
 
 function pageWithRoom(pages: TopicCtx["state"]["pages"], agentName: string): string {

@@ -1,5 +1,5 @@
 // What can be seen of durable bytes without the state that they belong to, for whoever stores what another
-// thread wrote: what passes, and follows what was before, loads again unless what it holds of fields is wrong.
+// thread wrote: what passes, and follows what was before, loads again unless what fields hold in it is wrong.
 import { DecodeError } from "@voda/stdx";
 import { readDot } from "./delta.ts";
 import { type Crc32, envelopeKinds, openEnvelope } from "./envelope.ts";

@@ -279,3 +279,55 @@ test("what a body has logged before it runs again is not logged again", async ()
   const said = mesh.log.filter(({ request }) => request === "w").map(({ message }) => message);
   assert.deepEqual(said, ["before", "after", "at last"]);
 });
+
+test("a step rejects with the same error in each run: with its details, and without its cause", async () => {
+  class Declined extends Error {}
+  const refused = (): never => {
+    throw new VodaError("failed_precondition", "no", {
+      cause: new Declined("by the bank"),
+      details: { a: "1" },
+      retryAfter: "1s",
+    });
+  };
+  const broken = (): never => {
+    throw new Declined("by the bank");
+  };
+  const seen: object[][] = [];
+  const job = agent("job", {}).workflows({
+    async work(wf) {
+      const steps = [
+        () => wf.run("refused", refused),
+        () => wf.run("broken", broken),
+        () => wf.run("unkept", () => new Map<string, string>() as never),
+        () => wf.tx("refused too", refused),
+        () => wf.tx("broken too", broken),
+      ];
+      const told = (error: unknown) => {
+        const { code, reason, message, details, retryAfterMs, cause } = VodaError.from(error);
+        return { code, reason, message, details, retryAfterMs, cause };
+      };
+      const errors: object[] = [];
+      for (const step of steps) errors.push(await step().then(() => assert.fail(), told));
+      seen.push(errors);
+      await wf.wait(go);
+    },
+  });
+  await using mesh = await testMesh({ agents: [job] });
+  const run = await mesh.workflows(job, "j").work.start(undefined, { id: "w" });
+  await mesh.settle();
+  mesh.kill();
+  await run.signal(go);
+  await mesh.settle();
+  assert.equal((await run.status()).phase, "done");
+  assert.deepEqual(seen[0], seen[1]);
+  assert.deepEqual(seen[0]?.[0], {
+    code: "failed_precondition",
+    reason: "user",
+    message: "no",
+    details: { a: "1" },
+    retryAfterMs: 1_000,
+    cause: undefined,
+  });
+  const line = mesh.log.find(({ message }) => message.startsWith('step "broken" of workflow "w" failed: '));
+  assert.match(String(Reflect.get(line?.fields ?? {}, "stack")), /^Error: by the bank\n +at .*broken /);
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejection } from "../test/shop.ts";
-import { agent, signal } from "./index.ts";
+import { agent, s, signal, VodaError } from "./index.ts";
 import { testMesh } from "./testing.ts";
 
 const go = signal("go");
@@ -62,4 +62,34 @@ test("a step for which there is no room is refused before it is done, and is tol
     /^the workflows of the session take 8\d{6} bytes, and 32768 are kept for what steps under way may fail with: together more than workflowBytesMax 8388608; let some end/,
   );
   assert.deepEqual(done, []);
+});
+
+test("a body that caught the refusal of a full session goes the same way again, though there is room by then", async () => {
+  const job = agent("job", { left: s.counter() }).workflows({
+    fill: (wf, _input: string) => wf.wait(go),
+    async book(wf) {
+      await wf.wait(go);
+      const told = await wf
+        .tx("reserve", (state) => (state.left.add(-1), "x".repeat(100_000)))
+        .catch((error: unknown) => VodaError.from(error).reason);
+      await wf.wait(go);
+      return told;
+    },
+  });
+  await using mesh = await testMesh({ agents: [job] });
+  const { fill, book } = mesh.workflows(job, "j");
+  const run = await book.start();
+  const full = async () => {
+    for (let at = 0; ; at += 1) await fill.start("x".repeat(130_000), { id: `f${at}` });
+  };
+  await assert.rejects(full(), { reason: "workflows_full" });
+  await run.signal(go);
+  await mesh.settle();
+  for (const id of ["f0", "f1"]) await fill.get(id).cancel();
+  await mesh.settle();
+  mesh.kill();
+  await run.signal(go);
+  await mesh.settle();
+  assert.equal((await run.status()).result, "workflows_full");
+  assert.equal(mesh.state(job, "j").left, 0);
 });

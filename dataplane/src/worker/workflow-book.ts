@@ -211,7 +211,8 @@ export class Book {
       checkSteps(id, row);
     }
     this.#append(id, row, entry);
-    if (!isFree) this.#table.makeRoom();
+    // a failure is what keeps the body on its way, and is short
+    if (!isFree && entry.fault === undefined) this.#table.makeRoom();
     return row.entries;
   }
 

@@ -2,7 +2,7 @@
 import type { Json } from "voda/definition";
 import type { End } from "./workflow-book.ts";
 import { tooLarge, workflowTimesMax } from "./workflow-bounds.ts";
-import { cutUndo, endOf, notUndone, stopOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
+import { cutUndo, endOf, notUndone, type StepFault, stopOf, type Undoing } from "./workflow-faults.ts";
 import { keptResult } from "./workflow-result.ts";
 import { type Entry, undone } from "./workflow-rows.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
@@ -26,7 +26,7 @@ export interface WorkflowEndingParts {
   /** Makes the entry of a step. */
   readonly append: (entry: Entry) => Promise<number>;
   /** Logs it, and gives what is kept of it. `what`: of the workflow has failed. */
-  readonly faultOf: (error: unknown, what?: string) => WorkflowFault;
+  readonly faultOf: (error: unknown, what?: string) => StepFault;
   /** Where the log is. */
   readonly logName: string;
   /** At work until it ends; its session is left when a turn is lost. */
@@ -180,7 +180,8 @@ export class WorkflowEnding {
   async #threw(error: unknown): Promise<void> {
     const { id, line, undos, work, faultOf } = this.#parts;
     if (this.#undoing === undefined) {
-      const undoing: Undoing = { phase: "failed", error: faultOf(error) };
+      const { code, reason, message } = faultOf(error);
+      const undoing: Undoing = { phase: "failed", error: { code, reason, message } };
       this.#stopped.abort(stopOf(undoing.error));
       await work.alone();
       if (undos.areNone) return this.#end(undoing);
@@ -205,8 +206,8 @@ export class WorkflowEnding {
   async #failed(step: string, thrown: unknown): Promise<string> {
     if (thrown instanceof OwnTurnLost) throw thrown;
     const { append, faultOf } = this.#parts;
-    const { message, ...fault } = faultOf(thrown, `the undo of step ${JSON.stringify(step)} of `);
-    const kept = { ...fault, message: cutUndo(message) };
+    const { code, reason, message } = faultOf(thrown, `the undo of step ${JSON.stringify(step)} of `);
+    const kept = { code, reason, message: cutUndo(message) };
     await append({ step: undone + step, fault: kept });
     return notUndone(step, kept.message);
   }

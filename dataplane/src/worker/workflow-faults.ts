@@ -1,12 +1,16 @@
 // Why workflows and steps of theirs have failed, as their session keeps it: whatever was thrown, it can be
 // written. An end that the state refused would be tried again for ever, and nothing be undone meanwhile.
 import { VodaError, type WorkflowError } from "voda/definition";
+import type { Failure } from "../call/index.ts";
 import { workflowStartsMax } from "./workflow-bounds.ts";
 
 /** UTF-16 units of the words of one error; the log has all of them. */
 export const faultCharsMax = 4_096;
 /** Of a reason, which is one word or a few. */
 export const reasonCharsMax = 128;
+/** Details of one error that are kept, and UTF-16 units of them all. */
+export const detailsMax = 16;
+export const detailsCharsMax = 1_024;
 /** Of why one step could not be undone, where several are told together. */
 export const undoFaultCharsMax = 256;
 /** Steps that are named of those that could not be undone. */
@@ -15,16 +19,42 @@ export const undoFaultsNamed = 16;
 /** JSON, as the state has it. */
 export type WorkflowFault = { readonly [K in keyof WorkflowError]: WorkflowError[K] };
 
-/** Of any words. */
-export const faultOf = ({ code, reason, message }: WorkflowError): WorkflowFault => ({
-  code,
-  reason: reason.slice(0, reasonCharsMax).toWellFormed(),
-  message: cut(message, faultCharsMax),
-});
+/** Of a step: with what its body may go on from. */
+export type StepFault = WorkflowFault & {
+  readonly retryAfterMs?: number;
+  readonly details?: Readonly<Record<string, string>>;
+};
 
-/** As a body hears of it; `cause`: what was thrown, where it still is. */
-export const errorOf = ({ code, reason, message }: WorkflowFault, cause?: unknown): VodaError =>
-  new VodaError(code, message, { reason, ...(cause !== undefined && { cause }) });
+type Said = WorkflowError & Pick<Failure, "retryAfterMs" | "metadata">;
+
+/** Of any words. */
+export function faultOf({ code, reason, message, retryAfterMs, metadata }: Said): StepFault {
+  const details = detailsOf(metadata);
+  return {
+    code,
+    reason: reason.slice(0, reasonCharsMax).toWellFormed(),
+    message: cut(message, faultCharsMax),
+    ...(retryAfterMs !== undefined && { retryAfterMs: Math.floor(retryAfterMs) }),
+    ...(details.length > 0 && { details: Object.fromEntries(details) }),
+  };
+}
+
+/** As many as fit. */
+function detailsOf(metadata: Failure["metadata"] = {}) {
+  let left = detailsCharsMax;
+  return Object.entries(metadata)
+    .slice(0, detailsMax)
+    .filter(([name, value]) => (left -= name.length + value.length) >= 0)
+    .map(([name, value]) => [name.toWellFormed(), value.toWellFormed()] as const);
+}
+
+/** As a body hears of it: made of what is kept alone, so it is the same when the body runs again. */
+export const errorOf = ({ code, reason, message, retryAfterMs, details }: StepFault): VodaError =>
+  new VodaError(code, message, {
+    reason,
+    ...(retryAfterMs !== undefined && { retryAfter: retryAfterMs }),
+    ...(details !== undefined && { details }),
+  });
 
 /** What a step rejects with once its workflow is to end. */
 export const stopOf = ({ reason, message }: WorkflowFault): VodaError =>

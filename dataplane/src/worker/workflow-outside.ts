@@ -3,7 +3,7 @@ import { hash16 } from "@voda/proto/hash16";
 import type { Logger, RunOp, RunRequest } from "voda/definition";
 import { doStep, notKept, retryWords } from "./attempts.ts";
 import type { Origin } from "./origin.ts";
-import { errorOf, faultOf, type WorkflowFault } from "./workflow-faults.ts";
+import { errorOf, type StepFault } from "./workflow-faults.ts";
 import type { Placed } from "./workflow-journal.ts";
 import { stepResult } from "./workflow-result.ts";
 import { type Entry, own, undone } from "./workflow-rows.ts";
@@ -19,7 +19,7 @@ export interface OutsideParts {
   readonly log: Logger;
   readonly after: (ms: number, act: () => void) => () => void;
   /** Logs it, and gives what is kept of it. `what`: of the workflow has failed. */
-  readonly faultOf: (error: unknown, what?: string) => WorkflowFault;
+  readonly faultOf: (error: unknown, what?: string) => StepFault;
   /** Nothing that the run does counts any more. */
   readonly dropped: AbortSignal;
   /** Once it has fired, attempts under way are the last ones. */
@@ -97,7 +97,7 @@ export class OutsideSteps {
       if (error instanceof OwnTurnLost) throw error;
       const fault = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
       const place = await this.#parts.appendFault({ step, fault, ...undo });
-      return { type: "failed", place, given, error: errorOf(fault, error) };
+      return { type: "failed", place, given, error: errorOf(fault) };
     }
   }
 
@@ -107,11 +107,9 @@ export class OutsideSteps {
       return await this.#parts.append(entry);
     } catch (error) {
       if (error instanceof OwnTurnLost) throw error;
-      const { message, ...fault } = this.#parts.faultOf(
-        error,
-        `the entry of step ${JSON.stringify(request.name)} of `,
-      );
-      throw errorOf(faultOf({ ...fault, message: `${notKept(request)}: ${message}` }), error);
+      const what = `the entry of step ${JSON.stringify(request.name)} of `;
+      const { message, ...fault } = this.#parts.faultOf(error, what);
+      throw errorOf({ ...fault, message: `${notKept(request)}: ${message}` });
     }
   }
 }

@@ -2,7 +2,7 @@
 // (docs/workflows.md).
 import { type Json, type WorkflowPhase, workflowFields } from "voda/definition";
 import { bytesOf } from "./workflow-bounds.ts";
-import type { Undoing, WorkflowFault } from "./workflow-faults.ts";
+import type { StepFault, Undoing, WorkflowFault } from "./workflow-faults.ts";
 
 /** What stands before the names in the journal: of what the author has named, of waits, of what is undone. */
 export const own = ".";
@@ -61,7 +61,7 @@ export type Entry = {
   /** Absent: nothing came of it. */
   readonly result?: Json;
   /** It was done, and its result is not kept; it could not be undone; or its signal has not come in time. */
-  readonly fault?: WorkflowFault;
+  readonly fault?: StepFault;
   /** Whether it is to be undone. */
   readonly undo?: true;
 };

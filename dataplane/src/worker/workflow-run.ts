@@ -18,7 +18,7 @@ import { notInStep } from "./steps.ts";
 import type { Book, Loaded } from "./workflow-book.ts";
 import { workflowTimesMax } from "./workflow-bounds.ts";
 import { tooManyTimes, WorkflowEnding } from "./workflow-ending.ts";
-import { errorOf, type Undoing, type WorkflowFault } from "./workflow-faults.ts";
+import { errorOf, type StepFault, type Undoing } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
 import { doneBefore, OutsideSteps, wasDone } from "./workflow-outside.ts";
 import { keptResult } from "./workflow-result.ts";
@@ -42,12 +42,16 @@ export interface RunParts {
   /** Whose code it is. */
   readonly origin: Origin;
   /** Logs it, and gives what is kept of it. `what`: of the workflow has failed. */
-  readonly faultOf: (error: unknown, what?: string) => WorkflowFault;
+  readonly faultOf: (error: unknown, what?: string) => StepFault;
   /** It is parked. */
   readonly rested: () => void;
   /** Nothing more comes of it. `isWritten`: its end is; else it is run again later. */
   readonly over: (run: WorkflowRun, isWritten: boolean) => void;
 }
+
+/** Steps of one run that may be rejected at once, and what each one more takes. */
+const refusalsAtOnce = 1_000;
+const refusalMs = 1;
 
 /** Of what no entry tells the place of: it is undone first. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
@@ -74,6 +78,8 @@ export class WorkflowRun {
   readonly #dropped = new AbortController();
   /** Steps with an entry that was made in this run. */
   readonly #appended = new Set<string>();
+  /** Steps that were rejected at once. */
+  #refusals = 0;
   /** By `wf.status`, and not written yet: the last one is. */
   #said: { readonly text: string; readonly progress: number | undefined } | undefined;
 
@@ -222,8 +228,8 @@ export class WorkflowRun {
   #step<R>(step: string, act: () => Promise<R>): Promise<R> {
     const name = step.slice(1);
     const within = currentStep(this.#parts.origin.call);
-    if (within !== undefined) return Promise.reject(notInStep(`step ${JSON.stringify(name)}`, within));
-    if (this.#names.has(step)) return Promise.reject(twice(name));
+    if (within !== undefined) return this.#refuse(notInStep(`step ${JSON.stringify(name)}`, within));
+    if (this.#names.has(step)) return this.#refuse(twice(name));
     this.#names.add(step);
     this.#waits.goOn();
     const kept = this.#keep(() => this.#settled(step, act));
@@ -244,7 +250,7 @@ export class WorkflowRun {
       if (!isForGood || this.#appended.has(step) || this.#journal.has(step)) throw error;
       const fault = this.#parts.faultOf(error, `step ${JSON.stringify(step.slice(1))} of `);
       await this.#appendFault({ step, fault }, false);
-      throw errorOf(fault, error);
+      throw errorOf(fault);
     }
   }
 
@@ -275,9 +281,21 @@ export class WorkflowRun {
     return this.#dropped.signal.aborted ? new Promise(() => undefined) : Promise.resolve();
   }
 
+  /**
+   * A step rejects at once. A body that goes on from each of them comes back with the next before anything
+   * else of its thread can: beyond some of them it waits for that.
+   */
+  async #refuse(error: unknown): Promise<never> {
+    this.#refusals += 1;
+    const { after } = this.#parts.world;
+    if (this.#refusals > refusalsAtOnce) await new Promise<void>((resolve) => after(refusalMs, resolve));
+    await this.#alive();
+    throw error;
+  }
+
   /** A step that was never done may come now. @throws VodaError when not */
   async #fresh(step: string): Promise<void> {
-    await this.#ending.fresh();
+    await this.#ending.fresh().catch((error: unknown) => this.#refuse(error));
     if (this.#draws.isOver) throw tooManyTimes(step.slice(1));
   }
 

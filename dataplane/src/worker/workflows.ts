@@ -8,7 +8,7 @@ import { type AgentLog, loggerOf } from "./log.ts";
 import type { Origin } from "./origin.ts";
 import { Book, type Happened, type Loaded } from "./workflow-book.ts";
 import { bodiesMax } from "./workflow-bounds.ts";
-import { endOf, faultOf, type WorkflowFault } from "./workflow-faults.ts";
+import { endOf, faultOf, type StepFault } from "./workflow-faults.ts";
 import { type OwnCall, OwnCalls } from "./workflow-own.ts";
 import { WorkflowRun } from "./workflow-run.ts";
 import type { Alarm, SetTimer, WaitDue } from "./workflow-table.ts";
@@ -267,7 +267,7 @@ export class Workflows<T extends object> {
   }
 
   /** Told as a handler's error is: what is not the caller's is in the log, under the id of the workflow. */
-  #faultOf(origin: Origin, error: unknown, what = ""): WorkflowFault {
+  #faultOf(origin: Origin, error: unknown, what = ""): StepFault {
     const { log, logName } = this.#parts;
     const { request: id = "" } = origin;
     const who = `${what}workflow ${JSON.stringify(id)}`;

@@ -110,28 +110,28 @@ export interface TopicFunction {
    * ```ts
    * export const news = topic("news", { input: v.object({ title: v.string() }) });
    * ```
+   * Without a schema messages are unchecked: `topic<"news", News>("news")` says what they are.
    * @param name as that of an agent, at most 60 characters
    * @param options `input`: the schema of messages; `access: "internal"`: only agents publish
    * @throws TypeError for a bad name or option
    */
-  <const N extends string, const O extends TopicOptions & { readonly input: StandardSchemaV1 }>(
-    name: N,
-    options: O & KnownOnly<O>,
-  ): IfJson<
-    StandardSchemaV1.InferInput<O["input"]> | StandardSchemaV1.InferOutput<O["input"]>,
-    Topic<N, StandardSchemaV1.InferInput<O["input"]>, StandardSchemaV1.InferOutput<O["input"]>, O>
-  >;
-  /** Without a schema messages are unchecked: `topic<"news", News>("news")` says what they are. */
   <const N extends string, X = Json>(
-    name: N,
+    name: IfJson<X, N>,
     options: Unchecked & { readonly access: "internal" },
-  ): IfJson<X, Topic<N, X, X, { readonly access: "internal" }>>;
+  ): Topic<N, X, X, { readonly access: "internal" }>;
   <const N extends string, X = Json>(
-    name: N,
+    name: IfJson<X, N>,
     options?: Unchecked & { readonly access?: "public" },
-  ): IfJson<X, Topic<N, X, X>>;
+  ): Topic<N, X, X>;
+  /** With a schema. What else is refused is told of this one, the last. */
+  <const N extends string, const O extends TopicOptions>(
+    name: IfJson<In<O> | Out<O>, N>,
+    options: O & KnownOnly<O>,
+  ): Topic<N, In<O>, Out<O>, O>;
 }
 
+type In<O extends TopicOptions> = StandardSchemaV1.InferInput<NonNullable<O["input"]>>;
+type Out<O extends TopicOptions> = StandardSchemaV1.InferOutput<NonNullable<O["input"]>>;
 type Unchecked = TopicOptions & { readonly input?: undefined };
 type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: "no such option" };
 

@@ -62,8 +62,9 @@ function signals(): void {
       ctx.notify(approved, { by: "ann" });
     },
   });
-  // @ts-expect-error a date is not JSON
-  approved.signal = signal<Date>("at").signal;
+  // @ts-expect-error a date is not JSON: said where it stands
+  const at = signal<Date>("at");
+  shop.handlers({ late: (ctx) => ctx.notify("x", at, new Date()) });
 }
 
 function inputs(): void {
@@ -161,10 +162,15 @@ function topics(): void {
   agent("ear")
     .on(open, (_ctx, { title }) => void title.length)
     .on(checked, (_ctx, { count }) => void count.toFixed());
-  // @ts-expect-error a date is not JSON
-  agent("ear").on(topic<"dates", Date>("dates"), () => null);
+  // @ts-expect-error a date is not JSON: said where it stands
+  const dates = topic<"dates", Date>("dates");
+  // @ts-expect-error nor for agents alone
+  topic<"dates", Date>("dates", { access: "internal" });
   // @ts-expect-error nor is it when a schema makes it
-  agent("ear").on(topic("dates", { input: dateSchema }), () => null);
+  const made = topic("made", { input: dateSchema });
+  agent("ear")
+    .on(dates, () => null)
+    .on(made, () => null);
   // @ts-expect-error no such option
   topic("x", { inputs: orderSchema });
   // @ts-expect-error not an option of topics

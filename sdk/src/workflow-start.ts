@@ -20,10 +20,10 @@ export interface Signal<X> {
  * ```
  * @param name 1 to 128 characters. @throws TypeError for what is no name
  */
-export function signal<X = undefined>(name: string): IfJson<X, Signal<X>> {
+export function signal<X = undefined>(name: string & IfJson<X, unknown>): Signal<X> {
   const problem = lengthProblem("the name of a signal", name, workflowNameCharsMax);
   if (problem !== undefined) throw new TypeError(problem);
-  return Object.freeze({ signal: name }) as IfJson<X, Signal<X>>;
+  return Object.freeze({ signal: name });
 }
 
 /** What goes with a signal: nothing where it has no data. */

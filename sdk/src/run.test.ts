@@ -36,6 +36,7 @@ test("what a step says of itself, and what holds where it says nothing", async (
     perform,
     idempotencyKey: undefined,
     attemptsMax: 1,
+    attemptsChosen: undefined,
     delayMs: 100,
     delayMsMax: 10_000,
     timeoutMs: undefined,

@@ -71,6 +71,8 @@ export interface RunRequest {
   readonly perform: (op: RunOp) => unknown;
   readonly idempotencyKey: string | undefined;
   readonly attemptsMax: number;
+  /** The same where `retry` says so. */
+  readonly attemptsChosen: number | undefined;
   readonly delayMs: number;
   readonly delayMsMax: number;
   /** Of one attempt. */
@@ -128,13 +130,17 @@ function checkedOptions(options: RunOptions): Omit<RunRequest, "way" | "name" | 
   };
 }
 
-function retriesOf(retry: RetryPolicy): Pick<RunRequest, "attemptsMax" | "delayMs" | "delayMsMax"> {
+function retriesOf(
+  retry: RetryPolicy,
+): Pick<RunRequest, "attemptsMax" | "attemptsChosen" | "delayMs" | "delayMsMax"> {
   checkOptions("retry option", retry, retryNames);
-  const { attempts = 1, delay = 100, maxDelay = 10_000 } = retry;
+  const { attempts: attemptsChosen, delay = 100, maxDelay = 10_000 } = retry;
+  const attempts = attemptsChosen === undefined ? 1 : attemptsChosen;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > stepAttemptsMax)
     throw badRequest(`attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
   return {
     attemptsMax: attempts,
+    attemptsChosen,
     delayMs: spanOf("delay", delay, turnRange),
     delayMsMax: spanOf("maxDelay", maxDelay, turnRange),
   };

@@ -60,7 +60,8 @@ test("a step that is tried again is told once for each try, and its end once, un
         throw new Error("no luck");
       };
       await assert.rejects(wf.run("s", act, { retry }));
-      await wf.run("t", () => 1, { undo: act, retry: { attempts: 10, delay: 1 } });
+      await wf.run("t", () => 1, { undo: act, retry: { delay: 1 } });
+      await wf.run("u", () => 1, { undo: act, retry: { attempts: 2, delay: 1 } });
       throw new VodaError("aborted", "enough");
     },
   });
@@ -70,15 +71,17 @@ test("a step that is tried again is told once for each try, and its end once, un
   const lines = mesh.log
     .filter(({ request }) => request === "w")
     .map(({ level, message }) => `${level} ${message}`);
-  assert.deepEqual(lines.slice(0, 5), [
+  assert.deepEqual(lines.slice(0, 7), [
     'warn step "s" failed, attempt 1 of 3; the next in 1 ms: no luck',
     'warn step "s" failed, attempt 2 of 3; the next in 2 ms: no luck',
     'error step "s" of workflow "w" failed: Error: no luck',
     'warn workflow "w" threw VodaError: enough',
+    'warn undo of step "u" failed, attempt 1 of 2; the next in 1 ms: no luck',
+    'error the undo of step "u" of workflow "w" failed: Error: no luck',
     'warn undo of step "t" failed, attempt 1 of 10; the next in 1 ms: no luck',
   ]);
   assert.equal(lines.at(-1), 'error the undo of step "t" of workflow "w" failed: Error: no luck');
-  assert.equal(lines.length, 4 + 9 + 1);
+  assert.equal(lines.length, 4 + 2 + 9 + 1);
 });
 
 test("a step within a step, or within the function of a tx, is refused at once, by both names", async () => {

@@ -12,8 +12,8 @@ interface Undoable {
   readonly undo: () => Promise<unknown>;
 }
 
-/** Nobody calls again for it. */
-const undoAttemptsMin = 10;
+/** Where the step does not say how often: nobody calls again for it. */
+const undoAttemptsMax = 10;
 
 /** Of one run of a body: steps of earlier runs give their functions when they are come to again. */
 export class Undos {
@@ -76,7 +76,7 @@ export const failedBefore = (entries: readonly Entry[]): string[] =>
 export const undoRequest = (request: RunRequest, undo: UndoFunction, result: unknown): RunRequest => ({
   ...request,
   idempotencyKey: undefined,
-  attemptsMax: Math.max(request.attemptsMax, undoAttemptsMin),
+  attemptsMax: request.attemptsChosen ?? undoAttemptsMax,
   perform: async (op) => {
     await undo(result, op);
   },

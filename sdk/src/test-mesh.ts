@@ -1,4 +1,5 @@
 // A mesh without sockets, on stores in memory and a clock of its own.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type BuriedLetter, MemoryMesh } from "@voda/dataplane/testing";
 import type { LogLine } from "@voda/proto/log-line";
 import { defaultNamespace } from "@voda/proto/name";
@@ -50,7 +51,7 @@ export interface DeadLetter {
 export interface TestMesh<A extends readonly AnyAgent[]> extends AsyncDisposable {
   /**
    * As `createClient` makes it, but that it sends no call again that was answered, be it with a refusal. What
-   * a handler threw is the `cause` of the error that its caller gets.
+   * a handler or the body of a workflow threw is the `cause` of the error that its caller gets.
    */
   readonly client: Client<{ readonly agents: A }>;
   /** For clients of other kinds, such as a Connect transport for a service: reaches this mesh alone. */
@@ -180,30 +181,49 @@ function numbers(): () => number {
   return () => (last += 1);
 }
 
+/** The id of the request that a call of a client has sent last. */
+const sent = new AsyncLocalStorage<{ request: string | undefined }>();
+
 /** Each request has an id, by which the log has it. */
 function numbered(send: typeof fetch, number: () => number): typeof fetch {
   return (input, init = {}) => {
     const headers = new Headers(init.headers);
-    headers.set("x-request-id", String(number()));
+    const request = String(number());
+    headers.set("x-request-id", request);
+    const call = sent.getStore();
+    if (call !== undefined) call.request = request;
     return send(input, { ...init, headers });
   };
 }
 
 /** The same, whose calls reject with what was thrown as the cause. */
 function explained<T extends object>(part: T, thrownIn: (request: string) => unknown): T {
-  const explain = (error: unknown): never => {
-    const [, request] = /mesh\.log has it as request (\d+)/.exec(VodaError.from(error).message) ?? [];
-    if (request !== undefined) Object.assign(error as Error, { cause: thrownIn(request) });
+  const explain = (error: unknown, request: string | undefined): never => {
+    if (request !== undefined && VodaError.is(error, "internal") && error.reason === "internal")
+      Object.assign(error, { cause: thrownIn(request) });
     throw error;
   };
+  const called = (run: CallableFunction, args: unknown[]): unknown => {
+    const call = { request: undefined };
+    const given: unknown = sent.run(call, () => Reflect.apply(run, undefined, args));
+    if (!(given instanceof Promise)) return over(given);
+    return given.then(
+      (answer: unknown) => (isCallable(answer) ? over(answer) : answer),
+      (error: unknown) => explain(error, call.request),
+    );
+  };
   const over = (given: unknown): unknown => {
-    if (given instanceof Promise) return given.catch(explain);
-    if (typeof given === "function")
-      return (...args: unknown[]) => over(Reflect.apply(given, undefined, args));
+    if (typeof given === "function") return (...args: unknown[]) => called(given, args);
     return typeof given === "object" && given !== null ? explained(given, thrownIn) : given;
   };
   return new Proxy(part, { get: (target, name) => over(Reflect.get(target, name)) });
 }
+
+/** A workflow that was started, not data. */
+const isCallable = (answer: unknown): boolean =>
+  typeof answer === "object" &&
+  answer !== null &&
+  Object.values(answer).some((part) => typeof part === "function");
 
 function deadLetterOf({ from, letter, failure, attempts }: BuriedLetter): DeadLetter {
   const { agent, key, method, body } = letter;

@@ -384,6 +384,45 @@ test("what a handler threw is the cause of what its caller gets, and the log nam
   assert.match(mesh.log.at(-1)?.message ?? "", /^dead letter .*; mesh\.deadLetters has it$/);
 });
 
+test("what a body threw is the cause of how its workflow ended, each session's its own", async () => {
+  const faulty = agent("faulty").workflows({
+    async work(wf, slip: string) {
+      await wf.sleep("a while", "1m");
+      throw slip === "on purpose" ? new VodaError("aborted", slip) : new RangeError(slip);
+    },
+  });
+  await using mesh = await testMesh({ agents: [faulty] });
+  const end = async (key: string, slip: string): Promise<VodaError> => {
+    const run = await mesh.workflows(faulty, key).work.start(slip, { id: "w" });
+    mesh.kill();
+    const [told] = await Promise.all([run.result().catch(VodaError.from), mesh.advance("2m")]);
+    return VodaError.is(told) ? told : assert.fail("it is done");
+  };
+  const [first, second] = [await end("a", "one"), await end("b", "two")];
+  assert.match(first.message, /^workflow "w" threw a RangeError; /);
+  assert.deepEqual([first.cause, second.cause], [new RangeError("one"), new RangeError("two")]);
+  const again = mesh.workflows(faulty, "a").work.get("w");
+  await assert.rejects(again.result(), { cause: new RangeError("one") });
+  assert.equal((await end("c", "on purpose")).cause, undefined);
+});
+
+test("what a handler has caught is not the cause of what it throws instead", async () => {
+  const target = agent("target").handlers({
+    slip() {
+      throw new Error("caught");
+    },
+  });
+  const careful = agent("careful").handlers({
+    async tries(ctx) {
+      await assert.rejects(ctx.ask(target, "t").slip());
+      throw new VodaError("aborted", "not today; mesh.log has it as request 1");
+    },
+  });
+  await using mesh = await testMesh({ agents: [careful, target] });
+  const error = await mesh.client.careful("c").tries().catch(VodaError.from);
+  assert.deepEqual(VodaError.is(error) && [error.code, error.cause], ["aborted", undefined]);
+});
+
 test("calls that are left when the mesh is closed fail", async () => {
   const mesh = await testMesh({ agents });
   const left = assert.rejects(mesh.client.account("a").hang(), /the test mesh is closed/);

@@ -16,6 +16,7 @@ import { fillIn } from "./older-node.ts";
 import { Pump } from "./pump.ts";
 import { laterBy, type MeshRequest, requestOf, responseOf } from "./request.ts";
 import { type BuriedLetter, MemoryStore } from "./store.ts";
+import { Thrown } from "./thrown.ts";
 
 export interface MeshOptions {
   readonly agents: readonly AnyAgent[];
@@ -44,9 +45,6 @@ fillIn();
 /** A message that is not taken in this time is not waited for: its handler refuses it for now. */
 const settleMsMax = 5_000;
 
-/** Errors that are kept for who asks: most are asked for at once, or never. */
-const thrownMax = 1_000;
-
 /** Disposal ends all calls that are left; none begins after it, and what is committed can be read still. */
 export class MemoryMesh implements Disposable {
   readonly #pump: Pump;
@@ -58,8 +56,7 @@ export class MemoryMesh implements Disposable {
   /** The same for those who reach internal handlers too. */
   readonly #inside: Floor;
   readonly #open = new Set<Open>();
-  /** What handlers have thrown, by the ids of requests. */
-  readonly #thrown = new Map<string, unknown>();
+  readonly #thrown = new Thrown();
   /** Whoever waits until a session sleeps: told also when its node dies, for then it is in no memory. */
   readonly #sleepers = new Set<() => void>();
   #node: NodeLife;
@@ -91,7 +88,7 @@ export class MemoryMesh implements Disposable {
         ...chanceOf(clockwork.random),
       },
       numbers,
-      threw: (request, error) => this.#threw(request, error),
+      thrown: this.#thrown,
     };
     this.#node = new NodeLife(this.#parts, this.#lives);
     this.#floor = this.#createFloor(numbers, ({ message }) => message);
@@ -146,17 +143,9 @@ export class MemoryMesh implements Disposable {
     return promise.finally(() => signal?.removeEventListener("abort", left));
   }
 
-  #threw(request: string, error: unknown): void {
-    this.#thrown.set(request, error);
-    const [oldest] = this.#thrown.keys();
-    if (this.#thrown.size > thrownMax && oldest !== undefined) this.#thrown.delete(oldest);
-  }
-
-  /** What a handler has thrown in that request, the last of several; it is given once. */
+  /** What was thrown in that request, or in the workflow that it looked at; it is given once. */
   takeThrown(request: string): unknown {
-    const error = this.#thrown.get(request);
-    this.#thrown.delete(request);
-    return error;
+    return this.#thrown.take(request);
   }
 
   /** Until messages are taken, and nothing more happens by itself at this time. */

@@ -15,7 +15,8 @@ import type { LogBook } from "./log-book.ts";
 import { Program } from "./program.ts";
 import type { MemoryStore, StoredLane } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
-import { Threads, type Threw } from "./threads.ts";
+import { Threads } from "./threads.ts";
+import type { Thrown } from "./thrown.ts";
 
 /** What stays when a node dies. */
 export interface NodeParts {
@@ -26,7 +27,7 @@ export interface NodeParts {
   readonly world: Omit<ThreadWorld, "after" | "gather">;
   /** Never gives out a number twice, in whichever life. */
   readonly numbers: () => number;
-  readonly threw: Threw;
+  readonly thrown: Thrown;
 }
 
 /** Between two looks for sessions whose `idle` is over: they sleep so much later at most. */
@@ -51,7 +52,7 @@ export class NodeLife {
 
   /** `life`: which one it is, from 1. */
   constructor(parts: NodeParts, life: number) {
-    const { clockwork, store, deployment, log, numbers, threw } = parts;
+    const { clockwork, store, deployment, log, numbers, thrown } = parts;
     const program = new Program(clockwork, {
       get monotonicMs() {
         return clockwork.nowMs;
@@ -64,7 +65,7 @@ export class NodeLife {
     const world = { ...parts.world, after, gather: gatherFunction(after) };
     this.#reactor = new Reactor({
       ports: {
-        worker: new Threads({ program, deployment, log, world, handlers: this.#handlers, threw }).port,
+        worker: new Threads({ program, deployment, log, world, handlers: this.#handlers, thrown }).port,
         store: createStorePort({
           clockwork,
           program,

@@ -3,18 +3,17 @@
 import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
 import { assert } from "@voda/stdx";
-import { type Handler, handlersOf, VodaError, workflowsOf } from "voda/definition";
 import type { Page } from "../lane/index.ts";
 import type { Opened, Opening, WorkerPort } from "../reactor/index.ts";
 import type { SessionMessage } from "../threads/index.ts";
 import { WorkerActivation } from "../worker/activation.ts";
 import { loadState } from "../worker/load-state.ts";
-import { currentOrigin } from "../worker/origin.ts";
 import type { ThreadWorld } from "../worker/world.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Handlers } from "./handlers.ts";
 import type { LogBook } from "./log-book.ts";
 import type { Channel, Program } from "./program.ts";
+import type { Thrown } from "./thrown.ts";
 
 /** What stands for the thread of a bundle in one life of a node. */
 export interface ThreadsParts {
@@ -23,11 +22,8 @@ export interface ThreadsParts {
   readonly world: ThreadWorld;
   readonly log: LogBook;
   readonly handlers: Handlers;
-  readonly threw: Threw;
+  readonly thrown: Thrown;
 }
-
-/** A handler has thrown, in the turn of that request. */
-export type Threw = (request: string, error: unknown) => void;
 
 type Say = (message: SessionMessage) => void;
 
@@ -94,7 +90,7 @@ export class Threads {
 
   /** The state is loaded where a thread would do it, after what was sent to the worker before. */
   #opened({ activation: number, name, epoch, image, hear }: Opening): Opened {
-    const { program, deployment, handlers, log, world, threw } = this.#parts;
+    const { program, deployment, handlers, log, world, thrown } = this.#parts;
     const loaded = deployment.of(name.agent);
     assert(loaded !== undefined, `a session of agent ${name.agent}, which is not there`);
     const { agent, message, schema } = loaded;
@@ -111,8 +107,8 @@ export class Threads {
       }
       const { turnMsMax } = message;
       const ofAgent = {
-        handlers: reporting(handlersOf(agent), threw),
-        workflows: workflowsOf(agent),
+        handlers: thrown.handlersOf(agent),
+        workflows: thrown.workflowsOf(agent),
         turnMsMax,
       };
       const { isReleased } = image;
@@ -131,27 +127,6 @@ export class Threads {
     program.deliver(0, start, this.#toWorker);
     return { agent: message, devices: [] };
   }
-}
-
-/** Proxies: how many parameters a handler has says whether it takes an input. */
-function reporting(handlers: ReadonlyMap<string, Handler>, threw: Threw): ReadonlyMap<string, Handler> {
-  const apply = (run: Handler["run"], self: unknown, args: Parameters<Handler["run"]>): unknown => {
-    const request = currentOrigin()?.request;
-    const report = (error: unknown): void => {
-      // one that is thrown on purpose comes to the caller as it is
-      if (request !== undefined && !VodaError.is(error)) threw(request, error);
-    };
-    try {
-      const result: unknown = Reflect.apply(run, self, args);
-      if (result instanceof Promise) result.catch(report);
-      return result;
-    } catch (error) {
-      report(error);
-      throw error;
-    }
-  };
-  const told = (handler: Handler): Handler => ({ ...handler, run: new Proxy(handler.run, { apply }) });
-  return new Map([...handlers].map(([name, handler]) => [name, told(handler)]));
 }
 
 /** The run of the test ends by it. */

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { temporaryFolder } from "../../test/start.ts";
 import { run } from "../program.ts";
 import { programs } from "../programs.ts";
+import { keepConfig } from "../up/kept-config.ts";
 
 const time = Date.UTC(2026, 0, 1, 12, 0, 0);
 const entry = (at: number, more: object): string => JSON.stringify({ level: 30, time: time + at, ...more });
@@ -52,6 +53,21 @@ test("lines of all nodes come in the order of their times, with session and requ
       "2026-01-01T12:00:03.000Z cart, counter  error  the thread ended: its heap is full",
     ],
   });
+});
+
+test("a place is told from here, as the terminal does it, wherever the config is", async () => {
+  const failed = entry(0, {
+    ...ofCounter,
+    level: 50,
+    key: "alice",
+    msg: "handler failed",
+    at: "counter.ts:4:7",
+  });
+  using mesh = written({ "n1.log": [failed] });
+  const place = async (): Promise<string | undefined> => (await mesh.logs()).out[0]?.split("\n").at(-1);
+  assert.equal(await place(), "    at counter.ts:4:7");
+  keepConfig(mesh.path, join(process.cwd(), "shop", "voda.config.ts"));
+  assert.equal(await place(), "    at shop/counter.ts:4:7");
 });
 
 test("an agent, a session, a request and a number choose lines; for programs they are as written", async () => {

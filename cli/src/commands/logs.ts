@@ -9,6 +9,7 @@ import { CliError, exitCodes } from "../failure.ts";
 import { dataDirOption, jsonOption, parseWhole } from "../options.ts";
 import { firstOf, type Output, type Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
+import { configFolder } from "../up/kept-config.ts";
 import { LogReader } from "../up/log-reader.ts";
 import { logsFolder } from "../up/mesh.ts";
 import { stopRequest } from "../up/stop-request.ts";
@@ -28,6 +29,13 @@ interface Wanted {
   readonly key?: string;
   /** An `x-request-id`. */
   readonly request?: string;
+}
+
+/** How they are shown. */
+interface Told {
+  readonly isForPrograms: boolean;
+  /** That of the config, from which places are told. */
+  readonly folder: string;
 }
 
 /** A line of a child, with what it says where it is one of JSON. */
@@ -64,7 +72,8 @@ async function logs(session: string | undefined, flags: LogsFlags, { out, err }:
     ...wantedOf(session),
     ...(flags.request !== undefined && { request: flags.request }),
   };
-  const folder = logsFolder(resolve(flags.dataDir));
+  const dataDir = resolve(flags.dataDir);
+  const folder = logsFolder(dataDir);
   if (!existsSync(folder))
     throw new CliError(
       `no logs in ${folder}: no mesh has run there; name its data directory with --data-dir`,
@@ -72,7 +81,8 @@ async function logs(session: string | undefined, flags: LogsFlags, { out, err }:
     );
   using files = new LogFiles(folder);
   const agents = new Set<string>();
-  const shown = (): Generator<string> => shownOf(noting(files.lines(), agents), wanted, flags.json === true);
+  const told: Told = { isForPrograms: flags.json === true, folder: configFolder(dataDir) ?? "." };
+  const shown = (): Generator<string> => shownOf(noting(files.lines(), agents), wanted, told);
   const found = printNewest(shown(), flags.tail, out);
   if (found === 0) {
     const what = `${session ?? "any agent"}${requestWords(wanted)}`;
@@ -139,10 +149,11 @@ async function follow(show: () => void): Promise<void> {
  * For people what the terminal of `voda dev` would show, with the date; for programs the same lines as they
  * are written.
  */
-function* shownOf(lines: Iterable<Written>, wanted: Wanted, isForPrograms: boolean): Generator<string> {
+function* shownOf(lines: Iterable<Written>, wanted: Wanted, how: Told): Generator<string> {
+  const { isForPrograms, folder } = how;
   for (const { child, line, entry } of lines) {
     if (!isWanted(entry, wanted)) continue;
-    const told = turnLine(child, line, { folder: ".", clock: "dated" });
+    const told = turnLine(child, line, { folder, clock: "dated" });
     if (told !== undefined && (!isForPrograms || entry !== undefined)) yield isForPrograms ? line : told;
   }
 }

@@ -14,6 +14,7 @@ import { CliError, exitCodes, failureOf } from "../failure.ts";
 import { defaultDataDir } from "../options.ts";
 import { duration, type Output } from "../print.ts";
 import { programs } from "../programs.ts";
+import { keepConfig } from "../up/kept-config.ts";
 import { logsFolder, type Mesh } from "../up/mesh.ts";
 import { passesToNode } from "../up/readiness.ts";
 import { runMesh } from "../up/run.ts";
@@ -66,6 +67,7 @@ async function up(flags: MeshFlags, output: Output, mode: "up" | "dev"): Promise
       if (told !== undefined) show(told);
     },
     serve: async (mesh) => {
+      keepConfig(dataDir, config);
       agents = await serve(mesh, { nodes, say, project, isWatched: mode === "dev" });
     },
     accompany: async (mesh) => {

@@ -146,6 +146,16 @@ export interface PageName {
   /** Counts the pages of one epoch, over all its snapshots. */
   readonly index: number;
 }
+/** A page that is to be written under that name. */
+export interface NamedPage {
+  readonly name: PageName;
+  readonly bytes: Uint8Array;
+}
+/** A part of a snapshot as it was taken: at most `pageBytesMax`, with 16 bytes of SHA-256 over it. */
+export interface HashedPage {
+  readonly hash: Uint8Array;
+  readonly bytes: Uint8Array;
+}
 /** A page as a fold names it: one with another hash counts as missing. */
 export interface PageReference extends PageName {
   /** 16 bytes of SHA-256 over the page. */

@@ -1,17 +1,15 @@
 // The process in which tests run, with a break or without.
 import { once } from "node:events";
 import { resolve } from "node:path";
+import type { Patch } from "../../test/src/patch/patch.ts";
 import { killNode, startNode } from "../child.ts";
 import type { Mutant } from "./sites.ts";
 
 export type Outcome = "killed" | "survived" | "timeout";
 
-/** A break as the loader takes it. */
-export type SourcePatch = { readonly file: string; readonly find: string; readonly replace: string };
-
 export interface TestRun {
   readonly tests: readonly string[];
-  readonly patch?: SourcePatch;
+  readonly patch?: Patch;
   readonly timeoutMs: number;
   /** A file for the addresses of all modules that are loaded. */
   readonly loaded?: string;
@@ -23,7 +21,7 @@ const simSchedules = 400;
 const patchFailed = 3;
 
 /** The piece with as much around it as makes it the only one of its file. */
-export function patchOf({ file, start, end, replace }: Mutant, text: string): SourcePatch {
+export function patchOf({ file, start, end, replace }: Mutant, text: string): Patch {
   let [from, to] = [start, end];
   while (text.indexOf(text.slice(from, to)) !== text.lastIndexOf(text.slice(from, to))) {
     from = Math.max(0, from - 8);

@@ -56,6 +56,13 @@ export type CallId =
 /** Of a letter: what its source is known by, and its number there. */
 export type SentId = Extract<CallId, { type: "sent" }>;
 
+/** How long a handler may run, or hold its thread. */
+export interface TimeLimit {
+  readonly ms: number;
+  /** As whoever writes the agent knows it: `maxTurn`. */
+  readonly name: string;
+}
+
 /** `reject`: it is refused, and nothing is done. */
 export type OnBusy = "queue" | "reject";
 

@@ -34,6 +34,7 @@ export {
   type OnBusy,
   type SentId,
   type SessionCall,
+  type TimeLimit,
 } from "./call.ts";
 export { decodeCall, decodeSessionCall, encodeCall, encodeSessionCall } from "./codec.ts";
 export { firstCronMs, laterCronMs } from "./cron.ts";

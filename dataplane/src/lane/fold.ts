@@ -1,13 +1,12 @@
 // Snapshots of the session: what the last fold holds, how far the next one is, what may be trimmed
 // (PROTOCOL.md 5.6).
 
-import type { PageName } from "@voda/proto/wire";
+import type { HashedPage, NamedPage, PageName } from "@voda/proto/wire";
 import { ByteWriter } from "@voda/stdx";
 import { foldBytesMax, foldRecordsMax, inlineBytesMax, retiredBytesMax, trimDelayMs } from "./constants.ts";
 import type { FoldRecord } from "./record.ts";
 import { type PageEntry, type RetiredPages, type TrimMark, trimsPart } from "./record-fold.ts";
 import type { Base } from "./replay.ts";
-import type { Page } from "./types.ts";
 import type { RecordId } from "./words.ts";
 
 /** When a fold is made, where its snapshot lies, and when what it covers goes. */
@@ -42,7 +41,7 @@ type Making =
 /** A snapshot as the worker gave it: the state after the turn `after`, in pages. */
 export interface Cut {
   readonly after: number;
-  readonly pages: readonly Page[];
+  readonly pages: readonly HashedPage[];
   /** Where the record with turn `after` lies, once it is accepted. */
   covers: Covered | undefined;
 }
@@ -52,12 +51,6 @@ export interface Covered {
   readonly seq: number;
   readonly rid: RecordId;
   readonly n: number;
-}
-
-/** A page that is to be written under that name. */
-export interface NamedPage {
-  readonly name: PageName;
-  readonly bytes: Uint8Array;
 }
 
 /** What goes once a fold is accepted. */

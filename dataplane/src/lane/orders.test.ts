@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HashedPage } from "@voda/proto/wire";
 import { callOf, createRig, one, sixteen, typesOf } from "../../test/lane-rig.ts";
 import { resendMinMs } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
-import type { Page } from "./types.ts";
 
 const folds = { ...foldBoundsOf(true), foldRecordsMax: 2, inlineBytesMax: 1000 };
-const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8Array(900).fill(first) });
+const large = (first: number): HashedPage => ({
+  hash: sixteen(first),
+  bytes: new Uint8Array(900).fill(first),
+});
 
 test("a session that ends takes the pages of its folds with it", () => {
   const rig = createRig({ folds }).owner();

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
+import type { HashedPage } from "@voda/proto/wire";
 import { all, callOf, createRig, me, one, type Rig, sixteen, typesOf } from "../../test/lane-rig.ts";
 import { foldSpanMax, recordBytesMax, rejectedRetryMs, retiredBytesMax, trailMax } from "./constants.ts";
 import { foldBoundsOf } from "./fold.ts";
 import { decodeRecord, type FoldRecord } from "./record.ts";
-import type { LaneEffect, Page } from "./types.ts";
+import type { LaneEffect } from "./types.ts";
 
 const folds = { ...foldBoundsOf(true), foldRecordsMax: 2, inlineBytesMax: 1000 };
-const large = (first: number): Page => ({ hash: sixteen(first), bytes: new Uint8Array(900).fill(first) });
+const large = (first: number): HashedPage => ({
+  hash: sixteen(first),
+  bytes: new Uint8Array(900).fill(first),
+});
 
 function foldIn(effects: readonly LaneEffect[]): FoldRecord {
   const record = decodeRecord(one(effects, "append").bytes, crc32);
@@ -27,7 +31,7 @@ function commit(rig: Rig, call: number): LaneEffect[] {
   return rig.accept(rig.turned(call));
 }
 
-const cutOf = (rig: Rig, after: number, pages: readonly Page[]): LaneEffect[] =>
+const cutOf = (rig: Rig, after: number, pages: readonly HashedPage[]): LaneEffect[] =>
   rig.feed({ type: "cut", activation: rig.activation.number, after, pages });
 
 test("turns that ran while a record was on its way form the next, at most 256 of them", () => {
@@ -266,7 +270,7 @@ test("what a fold says about itself wakes the session with it alone", () => {
 
 test("pages of which no fold is trimmed yet stay listed, so that whoever trims them later deletes them", () => {
   const rig = createRig({ folds: { ...folds, trimDelayMs: 300_000 } }).owner();
-  const fold = (call: number, pages: readonly Page[]): LaneEffect[] => {
+  const fold = (call: number, pages: readonly HashedPage[]): LaneEffect[] => {
     commit(rig, call);
     commit(rig, call + 1);
     const { token } = one(cutOf(rig, call + 1, pages), "writePages");

@@ -1,7 +1,7 @@
 // The I/O thread's half of a session: what happens to it, what it wants done, and what it may ask of the node
 // while it decides.
 import type { Mark, Traces } from "@voda/proto/mark";
-import type { PageName, PageReference } from "@voda/proto/wire";
+import type { HashedPage, NamedPage, PageName, PageReference } from "@voda/proto/wire";
 import type {
   AbandonReason,
   CallHead,
@@ -32,12 +32,6 @@ export interface Letter extends Send {
   readonly n: number;
   /** When its record was made, by the store's clock: milliseconds since 1970. */
   readonly atMs: number;
-}
-
-/** A part of a snapshot: at most `pageBytesMax`, with 16 bytes of hash over it. */
-export interface Page {
-  readonly hash: Uint8Array;
-  readonly bytes: Uint8Array;
 }
 
 /**
@@ -127,7 +121,7 @@ export type LaneEvent =
       readonly type: "cut";
       readonly activation: number;
       readonly after: number;
-      readonly pages: readonly Page[];
+      readonly pages: readonly HashedPage[];
     }
   | StepMessage
   | StepDoneMessage
@@ -332,7 +326,7 @@ export type LaneEffect =
   | {
       readonly type: "writePages";
       readonly token: number;
-      readonly pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[];
+      readonly pages: readonly NamedPage[];
     }
   /**
    * Beside the lane: as long as it is there, somebody wakes the session if nobody has it, at that time by the

@@ -5,7 +5,7 @@ import type { Agent } from "@voda/proto/api";
 import type { DeviceShare } from "@voda/proto/grant";
 import type { Mark, Traces } from "@voda/proto/mark";
 import type { NamedSession, SessionName } from "@voda/proto/session";
-import type { PageName, PageReference } from "@voda/proto/wire";
+import type { NamedPage, PageName, PageReference } from "@voda/proto/wire";
 import type {
   AbandonReason,
   Answer,
@@ -141,11 +141,7 @@ export interface StorePort {
     names: readonly PageReference[],
     told: Resolver<readonly (Uint8Array | undefined)[]>,
   ): void;
-  writePages(
-    session: NamedSession,
-    pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
-    told: Resolver<void>,
-  ): void;
+  writePages(session: NamedSession, pages: readonly NamedPage[], told: Resolver<void>): void;
   /** Not awaited: it is kept in memory, where `last` finds it too, until it is stored. */
   mark(session: NamedSession, mark: Mark, isUrgent: boolean): void;
   /** Not awaited: what stays is found by the next fold. */

@@ -10,6 +10,7 @@ import {
   left,
   type OwnMessage,
   type Submit,
+  type TimeLimit,
 } from "../call/index.ts";
 import {
   feedLane,
@@ -39,13 +40,6 @@ export interface ReactorOptions {
   readonly openLane: (name: SessionName) => Lane;
   /** `ip:port` of this node's ingress, for callers. */
   readonly hint: string;
-}
-
-/** How long turns of a handler may last. */
-export interface TurnLimit {
-  readonly ms: number;
-  /** As whoever writes the agent knows it. */
-  readonly name: string;
 }
 
 /** What was lost with a thread. */
@@ -167,7 +161,7 @@ export class Reactor {
   /**
    * How long the handler of the call may hold its thread. `undefined` when it is not answered by this node.
    */
-  holdLimit(number: number): TurnLimit | undefined {
+  holdLimit(number: number): TimeLimit | undefined {
     const live = this.#performing.calls.get(number);
     const hosted = live?.isHanded === true ? this.#hosted.get(live.call.token) : undefined;
     return hosted && live && turnLimitOf(hosted, live.call);
@@ -426,7 +420,7 @@ export class Reactor {
   }
 }
 
-function turnLimitOf({ agent }: Pick<Hosted, "agent">, { method }: Pick<Call, "method">): TurnLimit {
+function turnLimitOf({ agent }: Pick<Hosted, "agent">, { method }: Pick<Call, "method">): TimeLimit {
   const own = agent.methods.find(({ name }) => name === method)?.turnMsMax ?? 0;
   return own > 0 ? { ms: own, name: "the handler's timeout" } : { ms: agent.turnMsMax, name: "maxTurn" };
 }

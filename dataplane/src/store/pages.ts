@@ -3,6 +3,7 @@
 import { hash16 } from "@voda/proto/hash16";
 import type { SessionToken } from "@voda/proto/session";
 import {
+  type NamedPage,
   type PageName,
   type PageReference,
   pageBytesMax,
@@ -17,8 +18,6 @@ import { directLast, type Requests, StoreError } from "../nats/index.ts";
 const parallelMax = 32;
 /** Sends of one page until the write fails. */
 const attemptsMax = 5;
-
-type NamedPage = { readonly name: PageName; readonly bytes: Uint8Array };
 
 /**
  * All of them or StoreError; on an error some may be there, under names that nobody uses again. Writing the

@@ -7,7 +7,14 @@ import {
   type SessionToken,
 } from "@voda/proto/session";
 import { ensureStreams, type StreamsMade } from "@voda/proto/streams";
-import { laneSubjects, logStream, type PageName, type PageReference, snapshotStream } from "@voda/proto/wire";
+import {
+  laneSubjects,
+  logStream,
+  type NamedPage,
+  type PageName,
+  type PageReference,
+  snapshotStream,
+} from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { AppendOutcome, Appends } from "../commit/index.ts";
 import {
@@ -51,10 +58,7 @@ export interface Store {
    */
   purgeSession(token: SessionToken, goneSeq: number): Promise<void>;
   /** Writes immutable pages; returns when all are stored. */
-  writePages(
-    token: SessionToken,
-    pages: readonly { readonly name: PageName; readonly bytes: Uint8Array }[],
-  ): Promise<void>;
+  writePages(token: SessionToken, pages: readonly NamedPage[]): Promise<void>;
   /** In the order of the names; `undefined` where there is none, or none with that hash. */
   readPages(token: SessionToken, names: readonly PageReference[]): Promise<(Uint8Array | undefined)[]>;
   deletePages(token: SessionToken, names: readonly PageName[]): Promise<void>;

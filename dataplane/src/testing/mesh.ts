@@ -16,7 +16,7 @@ import { fillIn } from "./older-node.ts";
 import { Pump } from "./pump.ts";
 import { laterBy, type MeshRequest, requestOf, responseOf } from "./request.ts";
 import { type BuriedLetter, MemoryStore } from "./store.ts";
-import { Thrown } from "./thrown.ts";
+import { ThrownBook } from "./thrown-book.ts";
 
 export interface MeshOptions {
   readonly agents: readonly AnyAgent[];
@@ -56,7 +56,7 @@ export class MemoryMesh implements Disposable {
   /** The same for those who reach internal handlers too. */
   readonly #inside: Floor;
   readonly #open = new Set<Open>();
-  readonly #thrown = new Thrown();
+  readonly #thrown = new ThrownBook();
   /** Whoever waits until a session sleeps: told also when its node dies, for then it is in no memory. */
   readonly #sleepers = new Set<() => void>();
   #node: NodeLife;

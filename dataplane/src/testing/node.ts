@@ -16,7 +16,7 @@ import { Program } from "./program.ts";
 import type { MemoryStore, StoredLane } from "./store.ts";
 import { createStorePort } from "./store-port.ts";
 import { Threads } from "./threads.ts";
-import type { Thrown } from "./thrown.ts";
+import type { ThrownBook } from "./thrown-book.ts";
 
 /** What stays when a node dies. */
 export interface NodeParts {
@@ -27,7 +27,7 @@ export interface NodeParts {
   readonly world: Omit<ThreadWorld, "after" | "gather">;
   /** Never gives out a number twice, in whichever life. */
   readonly numbers: () => number;
-  readonly thrown: Thrown;
+  readonly thrown: ThrownBook;
 }
 
 /** Between two looks for sessions whose `idle` is over: they sleep so much later at most. */

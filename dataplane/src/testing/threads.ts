@@ -2,8 +2,8 @@
 // mesh around them.
 import { crc32 } from "node:zlib";
 import { hash16 } from "@voda/proto/hash16";
+import type { HashedPage } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
-import type { Page } from "../lane/index.ts";
 import type { Opened, Opening, WorkerPort } from "../reactor/index.ts";
 import type { SessionMessage } from "../threads/index.ts";
 import { WorkerActivation } from "../worker/activation.ts";
@@ -13,7 +13,7 @@ import type { Deployment } from "./deployment.ts";
 import type { Handlers } from "./handlers.ts";
 import type { LogBook } from "./log-book.ts";
 import type { Channel, Program } from "./program.ts";
-import type { Thrown } from "./thrown.ts";
+import type { ThrownBook } from "./thrown-book.ts";
 
 /** What stands for the thread of a bundle in one life of a node. */
 export interface ThreadsParts {
@@ -22,7 +22,7 @@ export interface ThreadsParts {
   readonly world: ThreadWorld;
   readonly log: LogBook;
   readonly handlers: Handlers;
-  readonly thrown: Thrown;
+  readonly thrown: ThrownBook;
 }
 
 type Say = (message: SessionMessage) => void;
@@ -139,7 +139,7 @@ const stepName = (activation: number, step: number): string => `step ${activatio
 
 /** The pages of a snapshot are heard with the cut that closes it. */
 function speaker(hear: (event: Parameters<Opening["hear"]>[0]) => void): Say {
-  let pages: Page[] = [];
+  let pages: HashedPage[] = [];
   return (message) => {
     if (message.type === "cut_page") {
       pages.push({ bytes: message.bytes, hash: hash16(message.bytes) });

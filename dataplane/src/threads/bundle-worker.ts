@@ -4,11 +4,11 @@ import { Worker } from "node:worker_threads";
 import type { Agent } from "@voda/proto/api";
 import { hash16 } from "@voda/proto/hash16";
 import type { LogLevel } from "@voda/proto/log-line";
-import { bundleLoadMsMax } from "@voda/proto/wire";
+import { bundleLoadMsMax, type HashedPage } from "@voda/proto/wire";
 import { wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { AgentDefinition } from "voda/definition";
-import { checkAnswer, type Failed, fail, ThreadFault } from "../call/index.ts";
+import { checkAnswer, type Failed, fail, ThreadFault, type TimeLimit } from "../call/index.ts";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { restartDelayMs, wellMs } from "./backoff.ts";
@@ -55,7 +55,7 @@ export const pulseMs = 500;
  * own time.
  */
 export const strayHoldMsMax = 10_000;
-const strayLimit: HoldLimit = { ms: strayHoldMsMax, name: "strayHoldMsMax" };
+const strayLimit: TimeLimit = { ms: strayHoldMsMax, name: "strayHoldMsMax" };
 /** A thread that starts again later than that refuses sessions meanwhile; before, they wait. */
 const waitMsMax = 1_000;
 
@@ -93,24 +93,12 @@ export type SessionEvent =
       readonly pages: readonly HashedPage[];
     };
 
-interface HashedPage {
-  readonly bytes: Uint8Array;
-  readonly hash: Uint8Array;
-}
-
 interface Seat {
   readonly hear: (event: SessionEvent) => void;
   /** Refuses what would not load again. */
   readonly stored: StoredCheck;
   /** Pages of a snapshot that is on its way. */
   pages: HashedPage[];
-}
-
-/** Of one handler. */
-export interface HoldLimit {
-  readonly ms: number;
-  /** As whoever writes the agent knows it: `maxTurn`. */
-  readonly name: string;
 }
 
 export interface BundleWorkerOptions {
@@ -122,7 +110,7 @@ export interface BundleWorkerOptions {
   /** The thread is gone, and these with it. */
   readonly onLost: (loss: Loss) => void;
   /** How long the handler of a call may hold the thread. `undefined` where nobody waits for it any more. */
-  readonly holdLimit: (call: number) => HoldLimit | undefined;
+  readonly holdLimit: (call: number) => TimeLimit | undefined;
 }
 
 export class BundleWorker implements WorkerHandle, AsyncDisposable {

@@ -2,6 +2,7 @@
 // takes some time.
 
 import type { Timing } from "@voda/proto/timing";
+import type { HashedPage } from "@voda/proto/wire";
 import {
   type Answer,
   encodeAnswer,
@@ -14,7 +15,7 @@ import {
   type StepDoneMessage,
   type StepMessage,
 } from "../../../dataplane/src/call/index.ts";
-import type { Image, Page } from "../../../dataplane/src/lane/index.ts";
+import type { Image } from "../../../dataplane/src/lane/index.ts";
 import {
   feedTurn,
   openTurn,
@@ -43,7 +44,7 @@ export type SimMessage =
       readonly type: "cut";
       readonly activation: number;
       readonly after: number;
-      readonly pages: readonly Page[];
+      readonly pages: readonly HashedPage[];
     };
 
 export interface SimWorker {
@@ -235,8 +236,8 @@ const timingOf = ({ type, ms, of }: OperationTiming): Timing<KeptDue> => ({
   due: type === "never" ? { type } : { type, ms },
 });
 
-function pagesOf(state: readonly string[]): Page[] {
-  const pages: Page[] = [];
+function pagesOf(state: readonly string[]): HashedPage[] {
+  const pages: HashedPage[] = [];
   for (let at = 0; at < state.length; at += effectsPerPage) {
     const bytes = utf8.encode(JSON.stringify(state.slice(at, at + effectsPerPage)));
     const hash = new Uint8Array(hashBytes);

@@ -21,7 +21,7 @@ interface Listener {
 }
 
 /** The last of each request and of each workflow. What is thrown on purpose comes to callers as it is. */
-export class Thrown {
+export class ThrownBook {
   readonly #byRequest = new Map<string, unknown>();
   readonly #byWorkflow = new Map<string, unknown>();
 

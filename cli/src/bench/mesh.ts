@@ -1,7 +1,7 @@
 // The mesh that a bench runs against: its own on free ports, or the one at --url.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { programs } from "../programs.ts";
@@ -34,7 +34,7 @@ export interface OwnMeshOptions {
   /** The config with the agents. */
   readonly config: string;
   /** Declares the GPUs of the machine. */
-  readonly gpus?: string;
+  readonly gpus?: readonly object[];
 }
 
 /** A mesh that somebody else runs: it can be called, and neither looked into nor killed. */
@@ -57,7 +57,11 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
   const dataDir = join(folder, "data");
   const flags = ["--ready-file", readyFile, "--data-dir", dataDir, "--ingress-port", "0"];
   const args = [programs().cli, "up", ...flags, "--nodes", String(options.nodes), "--config", options.config];
-  if (options.gpus !== undefined) args.push("--gpus", options.gpus);
+  if (options.gpus !== undefined) {
+    const file = join(folder, "gpus.json");
+    writeFileSync(file, JSON.stringify(options.gpus));
+    args.push("--gpus", file);
+  }
   // Whoever opens the inspector of a part, to read its heap, gets a port that is free.
   const env = { ...process.env, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --inspect-port=0` };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });
@@ -66,7 +70,9 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
     child.kill("SIGTERM");
     await exited;
     rmSync(folder, { recursive: true, force: true });
+    stopped[Symbol.dispose]();
   };
+  const stopped = whenStopped(close);
   const read = (): ReadyFile => JSON.parse(readFileSync(readyFile, "utf8"));
   try {
     await ready(child, readyFile);
@@ -81,6 +87,20 @@ export async function ownMesh(options: OwnMeshOptions): Promise<OwnMesh> {
     logOf: (part) => join(logsFolder(dataDir), `${part}.log`),
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A bench that is stopped does `act` first; a second signal ends it at once. */
+function whenStopped(act: () => Promise<void>): Disposable {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const off = (): void => {
+    for (const signal of signals) process.off(signal, stop);
+  };
+  const stop = (signal: NodeJS.Signals): void => {
+    off();
+    void act().finally(() => process.kill(process.pid, signal));
+  };
+  for (const signal of signals) process.on(signal, stop);
+  return { [Symbol.dispose]: off };
 }
 
 async function ready(child: ReturnType<typeof spawn>, file: string): Promise<void> {

@@ -2,9 +2,6 @@
 // of one that is awake. Slices of one take turns with slices of the other, so that each has the machine to
 // itself and both have the same machine.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { quantile } from "@voda/stdx/bench";
 import { CliError, exitCodes } from "../failure.ts";
@@ -80,8 +77,8 @@ export async function placements(
   say: (line: string) => void,
 ): Promise<PlacementsResult> {
   const { rate, seconds } = options;
-  using gpus = declaredGpus(Math.ceil(sessionsOf(options) / sessionsPerGpu / nodeCount) * nodeCount);
-  await using mesh = await ownMesh({ nodes: nodeCount, config: programs().gpuConfig, gpus: gpus.file });
+  const gpus = gpusOf(Math.ceil(sessionsOf(options) / sessionsPerGpu / nodeCount) * nodeCount);
+  await using mesh = await ownMesh({ nodes: nodeCount, config: programs().gpuConfig, gpus });
   // Without hints, so that every call asks the picker: the control differs in nothing but the placement and
   // the claim.
   using caller = openCaller(mesh.url, { giveUpMs: callerGivesUpMs, keepsHints: false });
@@ -187,15 +184,10 @@ function cpuOf(slices: readonly Counted[]): CpuMs | undefined {
 
 const controlKey = (i: number): string => `control-${i}`;
 
-function declaredGpus(count: number): Disposable & { readonly file: string } {
-  const folder = mkdtempSync(join(tmpdir(), "voda-bench-gpus-"));
-  const file = join(folder, "gpus.json");
-  const gpus = Array.from({ length: count }, (_, i) => ({
+const gpusOf = (count: number): readonly object[] =>
+  Array.from({ length: count }, (_, i) => ({
     uuid: `GPU-${i}`,
     model: "bench",
     memoryMib: 80_000,
     vendor: "nvidia",
   }));
-  writeFileSync(file, JSON.stringify(gpus));
-  return { file, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
-}

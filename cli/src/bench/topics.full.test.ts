@@ -12,7 +12,7 @@ test("each message of the bench is taken once by each subscriber, beside turns o
     err: (line) => err.push(line),
   });
   assert.deepEqual([code, out.length], [0, 1], err.join("\n"));
-  const { applied, doubled, perSecond, ratio } = JSON.parse(out[0] ?? "") as Record<string, number>;
+  const { applied, doubled, perSecond, ofControl } = JSON.parse(out[0] ?? "") as Record<string, number>;
   assert.deepEqual([applied, doubled], [600, 0]);
-  for (const rate of [perSecond, ratio]) assert.ok(rate !== undefined && rate > 0, out.join());
+  for (const rate of [perSecond, ofControl]) assert.ok(rate !== undefined && rate > 0, out.join());
 });

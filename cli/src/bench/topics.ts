@@ -22,7 +22,8 @@ export interface TopicsBenchResult extends TopicsBenchOptions {
   readonly perSecond: number;
   /** Turns that a client has these sessions take in a second. */
   readonly controlPerSecond: number;
-  readonly ratio: number;
+  /** How many times as many as of the control. */
+  readonly ofControl: number;
 }
 
 interface Heard {
@@ -63,7 +64,7 @@ export async function topics(
     }
     const rate = (applied * 1_000) / (lastMs - fromMs);
     const rates = { perSecond: Math.round(rate), controlPerSecond: Math.round(control) };
-    return { ...options, applied, doubled, ...rates, ratio: hundredths(rate / control) };
+    return { ...options, applied, doubled, ...rates, ofControl: hundredths(rate / control) };
   }
 }
 

@@ -6,7 +6,7 @@ import { benches } from "../bench/registry.ts";
 import { addBenches } from "./bench.ts";
 
 async function bench(
-  failure: string | undefined,
+  { failure, more = {} }: { readonly failure?: string; readonly more?: object },
   ...args: string[]
 ): Promise<{ run: MeshRun | undefined; printed: string[] }> {
   let seen: MeshRun | undefined;
@@ -23,7 +23,7 @@ async function bench(
     run: async (run) => {
       seen = run;
       return {
-        figures: { equal: failure === undefined, rps: 12.5 },
+        figures: { equal: failure === undefined, rps: 12.5, ...more },
         ...(failure !== undefined && { failure }),
       };
     },
@@ -51,15 +51,15 @@ test("more timers than the sessions of a bench may have are refused before its m
 });
 
 test("a bench gets all its flags by name, with their defaults, and no URL", async () => {
-  const { run } = await bench(undefined, "--file", "a.json");
+  const { run } = await bench({}, "--file", "a.json");
   assert.deepEqual(run?.values, { "edits-per-call": 16, file: "a.json", cold: 0 });
   assert.equal(run?.url, undefined);
-  assert.equal((await bench(undefined, "--file", "a", "--cold")).run?.values["cold"], 1);
+  assert.equal((await bench({}, "--file", "a", "--cold")).run?.values["cold"], 1);
 });
 
 test("the last line of --json is the figures", async () => {
   const { run, printed } = await bench(
-    undefined,
+    {},
     "--file",
     "a",
     "--edits-per-call",
@@ -72,15 +72,34 @@ test("the last line of --json is the figures", async () => {
   assert.deepEqual(printed, ['{"equal":true,"rps":12.5}']);
 });
 
+test("for people each figure is a line of its own, without JSON", async () => {
+  const more = { killsOf: { node: 2 }, whileDown: { node: { calls: 7 } }, target: "random" };
+  const { printed } = await bench({ more }, "--file", "a");
+  assert.deepEqual(
+    printed
+      .join()
+      .split("\n")
+      .map((line) => line.split(/ {2,}/)),
+    [
+      ["FIGURE", "VALUE"],
+      ["equal", "true"],
+      ["rps", "12.5"],
+      ["killsOf.node", "2"],
+      ["whileDown.node.calls", "7"],
+      ["target", "random"],
+    ],
+  );
+});
+
 test("a run that is not what it must be prints its figures and fails", async () => {
-  const { printed } = await bench("a text differs", "--file", "a", "--json");
+  const { printed } = await bench({ failure: "a text differs" }, "--file", "a", "--json");
   assert.deepEqual(printed, ['{"equal":false,"rps":12.5}', "CliError: one: a text differs"]);
 });
 
 test("a flag without a default must be given, and whole numbers are whole", async () => {
-  assert.match((await bench(undefined)).printed.join(), /required option '--file <text>' not specified/);
+  assert.match((await bench({})).printed.join(), /required option '--file <text>' not specified/);
   assert.match(
-    (await bench(undefined, "--file", "a", "--edits-per-call", "1.5")).printed.join(),
+    (await bench({}, "--file", "a", "--edits-per-call", "1.5")).printed.join(),
     /'1.5' is invalid/,
   );
 });

@@ -41,9 +41,10 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
         // Standard output is for the figures.
         say: (line) => process.stderr.write(`${line}\n`),
       });
-      const rows = Object.entries(figures).map(([name, value]) => [name, shown(value)]);
       // Figures first, also of a bench that fails: they show how.
-      print(flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], rows));
+      print(
+        flags["json"] === true ? JSON.stringify(figures) : table(["FIGURE", "VALUE"], [...rowsOf(figures)]),
+      );
       if (failure !== undefined) throw new CliError(`${bench.name}: ${failure}`);
     });
   }
@@ -52,8 +53,13 @@ export function addBenches(program: Command, list: readonly MeshBench[], { out: 
 /** What stands behind a flag in the help, by its type. */
 const argument: Readonly<Record<BenchFlag["type"], string>> = { whole: " <n>", text: " <text>", switch: "" };
 
-/** As JSON writes them: a program that reads the table finds the same digits as in `--json`. */
-const shown = (figure: unknown): string => (typeof figure === "string" ? figure : JSON.stringify(figure));
+/** Each figure by its path in `--json`, with the same digits. */
+function* rowsOf(figures: object, path = ""): Generator<string[]> {
+  for (const [name, figure] of Object.entries(figures) as [string, unknown][]) {
+    if (typeof figure === "object" && figure !== null) yield* rowsOf(figure, `${path}${name}.`);
+    else yield [path + name, String(figure)];
+  }
+}
 
 /** Benches that are programs read their flags themselves. */
 function addProgramBenches(program: Command, output: Output): void {

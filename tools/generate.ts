@@ -1,5 +1,5 @@
 // npm run generate: writes everything under */gen from its sources, and the pictures of docs/ARCHITECTURE.md.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { drawRooms } from "./diagrams.ts";
 import { fence } from "./fence.ts";
 import { run } from "./run.ts";
@@ -9,4 +9,17 @@ run("buf", ["generate", "examples/proto", "--template", "examples/buf.gen.yaml"]
 mkdirSync("tools/gen", { recursive: true });
 const lines = fence().map((override) => JSON.stringify(override));
 writeFileSync("tools/gen/oxlint.json", `{ "overrides": [\n${lines.join(",\n")}\n] }\n`);
+const globals = Object.fromEntries(typesOfLanguage().map((name) => [name, "readonly"]));
+const names = JSON.parse(readFileSync("tools/names.json", "utf8")) as object;
+writeFileSync("tools/gen/names.json", `${JSON.stringify({ ...names, globals }, undefined, 2)}\n`);
 drawRooms();
+
+/** The linter knows the values of the language; types that are global stand in TypeScript's own files alone. */
+function typesOfLanguage(): readonly string[] {
+  const { platform, arch } = process;
+  const library = globSync(`node_modules/@typescript/typescript-${platform}-${arch}/lib/lib.es*.d.ts`);
+  const declared = library.flatMap((file) => [
+    ...readFileSync(file, "utf8").matchAll(/^(?:declare )?(?:type|interface) (\w+)/gm),
+  ]);
+  return [...new Set(declared.map(([, name = ""]) => name))].sort();
+}

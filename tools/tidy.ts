@@ -89,10 +89,14 @@ const rules: readonly Rule[] = [
 /** Names of exported types by workspace: one name is one thing there, wherever it stands. */
 const typeNames = new Map<string, string>();
 const exportedType = /^export (?:declare |abstract )*(?:type|interface|class) (\w+)/gm;
+/** Under another name than its own. */
+const exportedAs = /(?<=^export type \{[^}]*|^export \{[^}]*\btype )\b\w+ as (\w+)/gm;
 /** Where a type of that name stands already; notes those of the file. */
 function namedTwice(file: string, text: string): string | undefined {
   const [workspace] = file.split("/");
-  const names = new Set([...text.matchAll(exportedType)].map(([, name]) => name ?? ""));
+  const names = new Set(
+    [...text.matchAll(exportedType), ...text.matchAll(exportedAs)].map(([, name]) => name ?? ""),
+  );
   for (const name of names) {
     const at = typeNames.get(`${workspace} ${name}`);
     if (at !== undefined) return `${name} stands in ${at} too: share it, or give one of them its own name`;

@@ -14,7 +14,7 @@ const names = JSON.parse(readFileSync("tools/names.json", "utf8")) as object;
 writeFileSync("tools/gen/names.json", `${JSON.stringify({ ...names, globals }, undefined, 2)}\n`);
 drawRooms();
 
-/** The linter knows the values of the language; types that are global stand in TypeScript's own files alone. */
+/** The linter knows the values of the language. Types that are global stand in TypeScript alone. */
 function typesOfLanguage(): readonly string[] {
   const { platform, arch } = process;
   const library = globSync(`node_modules/@typescript/typescript-${platform}-${arch}/lib/lib.es*.d.ts`);

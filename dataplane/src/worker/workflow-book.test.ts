@@ -391,3 +391,45 @@ test("one that a revision lacked before rows had a mark for it is found by what 
     ["a"],
   );
 });
+
+test("a wait takes the place, and the timer, of one for the same signal, and one that is known again", () => {
+  const { turn, timers } = session();
+  turn(start("a"));
+  const due = { type: "in", ms: 5 } as const;
+  turn((book) => book.wait("a", "~go 1", { signal: "go", due }));
+  turn((book) => book.wait("a", "~go 2", { signal: "go", open: new Set(["~go 1", "~go 2"]) }));
+  assert.deepEqual([...timers.keys()], ["_workflows"]);
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  turn((book) => book.wait("a", "~go 2", { signal: "go" }));
+  turn((book) => book.wait("a", "~go 2", { signal: "go" }));
+  assert.deepEqual(
+    turn((book) => book.status("a").waitsFor),
+    ["go"],
+  );
+  turn((book) => book.signal({ id: "a", signal: "go", data: 1 }));
+  assert.deepEqual(
+    turn((book) => book.load("a")?.entries),
+    [{ step: "~go 2", result: 1 }],
+  );
+});
+
+test("a wait has what came for one that was open with it meanwhile, but not that its time was over", () => {
+  const { turn } = session();
+  const open = new Set(["~go 1", "~go 2"]);
+  for (const id of ["a", "b"]) {
+    turn(start(id));
+    turn((book) => book.wait(id, "~go 1", { signal: "go", due: { type: "in", ms: 5 } }));
+  }
+  turn((book) => book.signal({ id: "a", signal: "go", data: 1 }));
+  turn((book) => book.signal({ id: "a", signal: "go", data: 2 }));
+  turn((book) => book.due("b", "~go 1"));
+  turn((book) => book.wait("a", "~go 2", { signal: "go", open }));
+  turn((book) => book.wait("a", "~go 3", { signal: "go" }));
+  turn((book) => book.wait("b", "~go 2", { signal: "go", open }));
+  const results = turn((book) => book.load("a")?.entries.map(({ result }) => result));
+  assert.deepEqual(results, [1, 1, 2]);
+  assert.deepEqual(
+    turn((book) => book.status("b").waitsFor),
+    ["go"],
+  );
+});

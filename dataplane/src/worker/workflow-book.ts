@@ -20,7 +20,7 @@ import {
 } from "./workflow-bounds.ts";
 import { cancelledFault, faultOf, lateFault, lostFault, type Undoing } from "./workflow-faults.ts";
 import { type Entry, isEnded, type Row, rowBytes, type Wait } from "./workflow-rows.ts";
-import { isLaid, type SetTimer, Table, type WaitDue } from "./workflow-table.ts";
+import { isLaid, type SetTimer, Table, type WaitFor } from "./workflow-table.ts";
 
 /** What the turn has done beside its state. */
 export interface BookParts {
@@ -222,22 +222,41 @@ export class Book {
     if (times.length > 0) this.#table.put(id, this.#table.rows.withTimes(id, row, times));
   }
 
-  /** It waits, unless the signal is there already. @throws VodaError */
-  wait(id: string, step: string, { signal, due }: { signal?: string; due?: WaitDue }): void {
-    const row = this.#table.live(id);
-    const isKnown = row.waits.some((one) => one.step === step);
-    if (row.undoing !== undefined || isKnown) return;
+  /**
+   * It waits, unless the signal is there already: kept, or in the entry of one that was `open` with it. Of
+   * those for one signal the last has its place: what the others would have nobody may read.
+   * @throws VodaError
+   */
+  wait(id: string, step: string, { signal, open = new Set(), due }: WaitFor): void {
+    const before = this.#table.live(id);
+    if (before.undoing !== undefined) return;
+    const replaced = before.waits.filter(
+      (one) => signal !== undefined && one.signal === signal && one.step !== step,
+    );
+    const row = { ...before, waits: before.waits.filter((one) => !replaced.includes(one)) };
+    this.#table.disarm(before, replaced);
+    if (row.waits.some((one) => one.step === step)) {
+      if (replaced.length > 0) this.#table.put(id, row);
+      return;
+    }
     checkSteps(id, row);
-    const kept = signal === undefined ? undefined : row.kept.find((one) => one.signal === signal);
     const wait: Wait = { step, ...(signal !== undefined && { signal }), isTimed: due !== undefined };
-    if (kept !== undefined) {
-      const taken = this.#table.rows.taken(id, row, kept);
-      this.#resolve(id, taken.row, { ...wait, isTimed: false }, cameWith(taken.data));
+    const came = replaced.length > 0 || signal === undefined ? undefined : this.#came(id, row, signal, open);
+    if (came !== undefined) {
+      this.#resolve(id, came.row, { ...wait, isTimed: false }, cameWith(came.data));
       return;
     }
     if (due !== undefined) this.#table.arm(id, row, wait, due);
     this.#putChecked(id, { ...row, waits: [...row.waits, wait] });
     this.#table.makeRoom();
+  }
+
+  #came(id: string, row: Row, signal: string, open: ReadonlySet<string>) {
+    const { rows } = this.#table;
+    const had = open.size > 1 ? rows.lastOf(id, row, open) : undefined;
+    if (had !== undefined && had.fault === undefined) return { row, data: had.result };
+    const kept = row.kept.find((one) => one.signal === signal);
+    return kept && rows.taken(id, row, kept);
   }
 
   /** Nobody needs its memory until one of those comes. False when one has come meanwhile. */

@@ -75,3 +75,18 @@ test("what has come before the body waits for it is there when it does", async (
   ask("signal");
   assert.deepEqual(await told(), ["signal 0"]);
 });
+
+test("what has come waits until the body has gone as far as it gets from what came before", async () => {
+  const { journal, ask, told, pause } = body("a");
+  const had: string[] = [];
+  ask("a");
+  assert.deepEqual(await told(), ["a 0"]);
+  journal.taken();
+  journal.add({ place: 1, entry: { step: "go" } });
+  void journal.came("go").then(() => had.push("go"));
+  await told();
+  assert.deepEqual(had, []);
+  pause();
+  await told();
+  assert.deepEqual(had, ["go"]);
+});

@@ -62,6 +62,16 @@ export class Journal {
     this.#known.set(placed.entry.step, placed);
   }
 
+  /** What `add` told of: the body has it once it has gone as far as it gets from what came before. */
+  async came(step: string): Promise<void> {
+    const placed = this.#known.get(step);
+    if (placed === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#asked.set(placed.place, resolve);
+    this.#wait();
+    await promise;
+  }
+
   /** A turn of the body has made an entry: what comes after it waits until it is known what became of it. */
   open(place: number): void {
     this.#open.add(place);

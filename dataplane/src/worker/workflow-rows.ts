@@ -136,6 +136,15 @@ export class Rows {
     return Array.from({ length: entries }, (_, place) => this.#journal.get(entryKey(id, place)) as Entry);
   }
 
+  /** The last one of these steps. */
+  lastOf(id: string, { entries }: Row, steps: ReadonlySet<string>): Entry | undefined {
+    for (let place = entries - 1; place >= 0; place -= 1) {
+      const entry = this.#journal.get(entryKey(id, place)) as Entry;
+      if (steps.has(entry.step)) return entry;
+    }
+    return undefined;
+  }
+
   /** What the clock showed, in the order in which it was asked. */
   times(id: string, { clocks = 0 }: Row): readonly number[] {
     return Array.from({ length: clocks }, (_, at) => this.#journal.get(clockKey(id, at)) as number[]).flat();

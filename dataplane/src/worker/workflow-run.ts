@@ -22,10 +22,11 @@ import { errorOf, type StepFault, type Undoing } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
 import { doneBefore, OutsideSteps, wasDone } from "./workflow-outside.ts";
 import { keptResult } from "./workflow-result.ts";
-import { type Entry, own, type Row, undone } from "./workflow-rows.ts";
+import { type Entry, own, type Row, undone, waited } from "./workflow-rows.ts";
+import type { WaitFor } from "./workflow-table.ts";
 import { OwnTurnLost, type OwnTurns, type TurnContext, TurnLine } from "./workflow-turns.ts";
 import { Undos, undoRequest } from "./workflow-undo.ts";
-import { type WaitFor, WorkflowWaits } from "./workflow-waits.ts";
+import { WorkflowWaits } from "./workflow-waits.ts";
 import { BodyWork } from "./workflow-work.ts";
 import type { ThreadWorld } from "./world.ts";
 
@@ -92,14 +93,13 @@ export class WorkflowRun {
     this.#journal = new Journal(entries, (act) => void after(0, act));
     this.#undos = new Undos(entries, this.#journal);
     const drawn = { seed: Uint8Array.from(Buffer.from(row.seed, "hex")), times: [times] };
-    const isInStep = (): boolean => currentStep(origin.call) !== undefined;
-    this.#draws = new TurnDraws(drawn, world, isInStep, workflowTimesMax);
+    this.#draws = new TurnDraws(drawn, world, () => this.#isInStep, workflowTimesMax);
     this.#line = new TurnLine({ turns, dropped, id, draws: this.#draws });
     this.#work = new BodyWork(() => this.#waits.settleSoon());
     const ofRun = { id, line: this.#line, work: this.#work, after };
     this.#waits = new WorkflowWaits({
       ...ofRun,
-      handedOut: (step) => this.#journal.of(step),
+      handedOut: (step) => this.#journal.came(step),
       isEnding: () => this.#ending.isEnding,
       mayWait: () => !this.#journal.isHandingOut && this.#ending.rested(),
       rested: parts.rested,
@@ -203,12 +203,19 @@ export class WorkflowRun {
         await this.#step(own + name, () => this.#wait(own + name, { due }));
       },
       wait: (signal, timeoutMs) => {
-        const step = this.#waits.nameOf(signal);
         const due = timeoutMs === undefined ? undefined : ({ type: "in", ms: timeoutMs } as const);
-        return this.#step(step, () => this.#wait(step, { signal, ...(due && { due }) }));
+        const begin = (step: string, open: ReadonlySet<string>): Promise<unknown> =>
+          this.#step(step, () => this.#wait(step, { signal, open, ...(due && { due }) }));
+        // refused there, and it comes only once: it must not count
+        if (this.#isInStep) return begin(waited + signal, new Set());
+        return this.#waits.next(signal, begin);
       },
       status: (text, progress) => this.#say(text, progress),
     };
+  }
+
+  get #isInStep(): boolean {
+    return currentStep(this.#parts.origin.call) !== undefined;
   }
 
   /** What was logged before it was run again is not logged again. */

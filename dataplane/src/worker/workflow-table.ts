@@ -8,6 +8,14 @@ import { isEnded, type Row, Rows, type Wait } from "./workflow-rows.ts";
 /** When a timer of the session is due. */
 export type WaitDue = Exclude<Due, { type: "cron" }>;
 
+/** A signal, a time, or whichever comes first. */
+export interface WaitFor {
+  readonly signal?: string;
+  /** Steps of the waits for that signal that were open together with this one, which has what they have. */
+  readonly open?: ReadonlySet<string>;
+  readonly due?: WaitDue;
+}
+
 /** What timers of workflows say. */
 export type Alarm = { readonly due: readonly [id: string, step: string] } | { readonly tick: true };
 

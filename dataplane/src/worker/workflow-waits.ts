@@ -2,19 +2,15 @@
 import type { Json } from "voda/definition";
 import { errorOf } from "./workflow-faults.ts";
 import { type Entry, waited } from "./workflow-rows.ts";
-import type { WaitDue } from "./workflow-table.ts";
+import type { WaitFor } from "./workflow-table.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
 import type { BodyWork } from "./workflow-work.ts";
-
-/** A signal, a time, or whichever comes first. */
-export interface WaitFor {
-  readonly signal?: string;
-  readonly due?: WaitDue;
-}
 
 interface Waiting extends WaitFor {
   /** It stands in the row. */
   isNoted: boolean;
+  /** A later one stands for it. */
+  isReplaced: boolean;
   readonly resolve: (result: Json | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -49,12 +45,23 @@ export function restOf(waiting: Iterable<Pick<Waiting, "isNoted">>, isIdle: bool
   return all.some(({ isNoted }) => !isNoted) ? "note" : "nothing";
 }
 
+interface LastWait {
+  readonly step: string;
+  readonly count: number;
+  /** Steps of those that are open with it, and its own. */
+  readonly open: Set<string>;
+  /** The body has nothing of it yet. */
+  isOpen: boolean;
+}
+
 /** By the names of the steps that wait. */
 export class WorkflowWaits {
   readonly #parts: WorkflowWaitsParts;
   readonly #waiting = new Map<string, Waiting>();
-  /** How often the body has waited for each signal: one wait is told from the next by it. */
-  readonly #counts = new Map<string, number>();
+  /** The last wait for each signal. */
+  readonly #last = new Map<string, LastWait>();
+  /** What stands for a wait whose signal another one has taken over. */
+  readonly #heirs = new Map<string, Promise<unknown>>();
   #isSettling = false;
   #isParked = false;
 
@@ -67,17 +74,30 @@ export class WorkflowWaits {
     return this.#isParked;
   }
 
-  /** The name of the next wait for that signal. */
-  nameOf(signal: string): string {
-    const count = (this.#counts.get(signal) ?? 0) + 1;
-    this.#counts.set(signal, count);
-    return `${waited}${signal} ${count}`;
+  /**
+   * The next wait for that signal. One that the body has nothing of yet may have lost a race, where nobody
+   * reads what it would have: both settle as the new one does.
+   */
+  next<R>(signal: string, begin: (step: string, open: ReadonlySet<string>) => Promise<R>): Promise<R> {
+    const before = this.#last.get(signal);
+    const count = (before?.count ?? 0) + 1;
+    const step = `${waited}${signal} ${count}`;
+    const open = before?.isOpen ? before.open : new Set<string>();
+    const last: LastWait = { step, count, open: open.add(step), isOpen: true };
+    this.#last.set(signal, last);
+    const begun = begin(step, open);
+    const close = (): void => void (last.isOpen = false);
+    begun.then(close, close);
+    if (before?.isOpen) this.#replace(before.step, begun);
+    return begun;
   }
 
   /** It has no entry yet. */
   wait(step: string, what: WaitFor): Promise<Json | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    this.#waiting.set(step, { ...what, isNoted: false, resolve, reject });
+    this.#waiting.set(step, { ...what, isNoted: false, isReplaced: false, resolve, reject });
+    const heir = this.#heirs.get(step);
+    if (heir !== undefined) this.#replace(step, heir);
     return this.#parts.work.rest(promise);
   }
 
@@ -104,6 +124,25 @@ export class WorkflowWaits {
     this.#waiting.clear();
   }
 
+  /** An entry of its own still settles it: it was made before that of the heir. */
+  #replace(step: string, heir: Promise<unknown>): void {
+    this.#heirs.set(step, heir);
+    const waiting = this.#waiting.get(step);
+    if (waiting === undefined) return;
+    waiting.isReplaced = true;
+    heir.then((result) => waiting.resolve(result as Json | undefined), waiting.reject);
+    const settled = (): void => {
+      this.#heirs.delete(step);
+      this.#waiting.delete(step);
+    };
+    heir.then(settled, settled);
+  }
+
+  /** Those that stand for themselves. */
+  get #standing(): [step: string, waiting: Waiting][] {
+    return Array.from(this.#waiting).filter(([, { isReplaced }]) => !isReplaced);
+  }
+
   /** Once the body has gone as far as it gets. */
   settleSoon(): void {
     const { after, isEnding, mayWait, work } = this.#parts;
@@ -112,7 +151,8 @@ export class WorkflowWaits {
     after(0, () => {
       this.#isSettling = false;
       if (!mayWait() || this.#isParked || isEnding()) return;
-      const rest = restOf(this.#waiting.values(), work.isNone);
+      const standing = this.#standing.map(([, waiting]) => waiting);
+      const rest = restOf(standing, work.isNone);
       if (rest !== "nothing") void this.#note(rest);
     });
   }
@@ -123,14 +163,14 @@ export class WorkflowWaits {
    */
   async #note(rest: Rest): Promise<void> {
     const { id, line, lost, rested, work } = this.#parts;
-    const fresh = Array.from(this.#waiting).filter(([, { isNoted }]) => !isNoted);
+    const standing = this.#standing;
+    const fresh = standing.filter(([, { isNoted }]) => !isNoted);
     for (const [, waiting] of fresh) waiting.isNoted = true;
-    const steps = [...this.#waiting.keys()];
-    const isStill = (): boolean => work.isNone && this.#waiting.size === steps.length;
+    const steps = standing.map(([step]) => step);
+    const isStill = (): boolean => work.isNone && this.#standing.length === steps.length;
     try {
       const isParked = await line.note((book) => {
-        for (const [step, { signal, due }] of fresh)
-          book.wait(id, step, { ...(signal !== undefined && { signal }), ...(due && { due }) });
+        for (const [step, waiting] of fresh) book.wait(id, step, waiting);
         return rest === "park" && isStill() && book.park(id, steps);
       });
       this.#isParked ||= isParked && isStill();

@@ -48,7 +48,7 @@ test("the config names the agents with their methods", () => {
     ["source", ["readonly find", "handler write"]],
     ["research", ["handler look", "handler read", "handler watch", "handler drop"]],
     ["board", ["handler on_findings", "readonly sentences", "handler follow", "handler leave"]],
-    ["order", ["readonly status", ...ofWorkflows, "handler place", "handler pack"]],
+    ["order", ["readonly status", ...ofWorkflows, "handler place", "handler pack", "handler cancel"]],
   ]);
 });
 
@@ -245,7 +245,7 @@ test("an order that nobody packs, or that is cancelled, is refunded; one that th
   const regretted = mesh.client.order("regretted");
   await regretted.place(200);
   await mesh.settle();
-  await mesh.workflows(order, "regretted").checkout.get("checkout").cancel();
+  await regretted.cancel();
   await mesh.settle();
   assert.equal(await regretted.status(), "refunded");
 

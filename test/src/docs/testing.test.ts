@@ -32,7 +32,7 @@ test("the tests of the pages pass", async () => {
     ["--test", "--test-isolation=none", "--test-reporter=tap", ...tests],
     { cwd: folder, env },
   );
-  assert.match(stdout, /^# pass 4$/m);
+  assert.match(stdout, /^# pass 5$/m);
 });
 
 test("the table has every member of a test mesh", async () => {

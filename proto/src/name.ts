@@ -32,7 +32,9 @@ export const shardCount = 1024;
 
 /** RFC 4648 base32 in lower case. */
 export const tokenAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
-const identifierText = /^[a-z][a-z0-9-]{0,62}$/;
+const identifierText = /^[a-z][a-z0-9-]*$/;
+/** That of a topic leaves room for `on_`, before it in the handler of its subscribers. */
+const identifierCharsMax = { agent: 63, namespace: 63, topic: 60 } as const;
 const controlCharacter = /\p{Cc}/u;
 const utf8 = new TextEncoder();
 
@@ -55,13 +57,14 @@ export function keyProblem(key: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the name of an agent or a namespace, or `undefined`. */
-export function identifierProblem(what: "agent" | "namespace" | "topic", name: unknown): string | undefined {
+/** What is wrong with the name of an agent, a namespace or a topic, or `undefined`. */
+export function identifierProblem(what: keyof typeof identifierCharsMax, name: unknown): string | undefined {
   // a pattern would take `undefined` for its name
   if (typeof name !== "string") return `${what} is of type ${typeof name}, not a name`;
-  if (identifierText.test(name)) return undefined;
+  const charsMax = identifierCharsMax[what];
+  if (identifierText.test(name) && name.length <= charsMax) return undefined;
   const shown = JSON.stringify(name.slice(0, 80));
-  return `${what} ${shown} is not a name: 1 to 63 of a-z, 0-9 and "-", first a letter`;
+  return `${what} ${shown} is not a name: 1 to ${charsMax} of a-z, 0-9 and "-", first a letter`;
 }
 
 /** What is wrong with the name of a session, or `undefined`. */

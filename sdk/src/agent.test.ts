@@ -301,7 +301,7 @@ test("options that are unknown, malformed or out of range are refused with the v
   refused({ place: { diskMiB: null } }, /agent a: place.diskMiB of null is not a whole number/);
   refused({ dedupe: "2d" }, /agent a: dedupe of "2d" is out of range/);
   refused({ maxQueue: 0 }, /agent a: maxQueue of 0 is not a whole number of 1 to 65536/);
-  refused({ maxQueue: "8" }, /maxQueue of 8 is not a whole number/);
+  refused({ maxQueue: "8" }, /maxQueue of "8" is not a whole number/);
   refused(
     { place: { gpus: 1 } },
     /^TypeError: agent a: place option "gpus" is unknown \(did you mean gpu\?\)/,

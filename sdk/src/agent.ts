@@ -287,7 +287,7 @@ function withWorkflows(
   const what = `agent ${parts.definition.name}: workflow`;
   if (options !== undefined && hasWorkflows(parts))
     throw new TypeError(`${what}s: options stand at the first block, for those of all`);
-  const access = accessOf(`${what}s`, options ?? {});
+  const access = accessOf(`${what}s`, options === undefined ? {} : options);
   if (typeof functions !== "object" || functions === null)
     throw new TypeError(`${what}s are a block: an object of functions`);
   const workflows = new Map(parts.workflows);

@@ -4,6 +4,7 @@ import { readAnswer } from "./answer.ts";
 import { type CallId, type CallNumbers, keyId, randomHex } from "./call-number.ts";
 import { VodaError } from "./error.ts";
 import type { HintCache } from "./hint.ts";
+import { shown } from "./shown.ts";
 
 /** What all calls of a client share. */
 export interface Endpoint {
@@ -37,7 +38,7 @@ const attemptsChosenMax = 100;
 /** @throws RangeError */
 export function checkAttempts(what: string, count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > attemptsChosenMax)
-    throw new RangeError(`${what} of ${count} is not a whole number of 1 to ${attemptsChosenMax}`);
+    throw new RangeError(`${what} of ${shown(count)} is not a whole number of 1 to ${attemptsChosenMax}`);
 }
 
 const backoffFirstMs = 100;

@@ -1,4 +1,5 @@
 // Lengths of time as people write them.
+import { shown } from "./shown.ts";
 
 /**
  * A length of time: a number of milliseconds, or a number with its unit: `"250ms"`, `"2s"`, `"5m"`, `"1h"`,
@@ -13,7 +14,6 @@ export interface DurationRange {
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const shownCharsMax = 80;
 const durationText = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /**
@@ -39,13 +39,6 @@ function parse(what: string, value: unknown): number {
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
   return Number(amount) * (unitMs[unit] ?? Number.NaN);
-}
-
-/** As it was written; of what has no such text its type. */
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, shownCharsMax));
-  if (typeof value === "bigint") return `${value}n`;
-  return typeof value === "number" || value === null ? String(value) : `type ${typeof value}`;
 }
 
 /** In the largest unit in which it is whole, as it could be written: `7d`. */

@@ -3,6 +3,7 @@ import * as timers from "node:timers";
 import { type Config, defineConfig } from "./config.ts";
 import type { AnyAgent } from "./definition.ts";
 import { refuseUnknown } from "./options.ts";
+import { shown } from "./shown.ts";
 import { meshOver, openMesh, type TestMesh } from "./test-mesh.ts";
 
 /** A config, and what of its runs to look at. */
@@ -134,7 +135,7 @@ function seedsOf(seeds: number | readonly number[] = seedsDefault): readonly num
     return seeds;
   }
   if (!Number.isInteger(seeds) || seeds < 1)
-    throw new RangeError(`seeds of ${seeds} is not a number from 1 on`);
+    throw new RangeError(`seeds of ${shown(seeds)} is not a number from 1 on`);
   return Array.from({ length: seeds }, (_, at) => at + 1);
 }
 

@@ -4,6 +4,7 @@ import type { Duration } from "./duration.ts";
 import { VodaError } from "./error.ts";
 import { turnRange } from "./options.ts";
 import { badRequest, checkOptions } from "./session.ts";
+import { shown } from "./shown.ts";
 import { isThenable } from "./thenable.ts";
 
 /** Options of a gathering. */
@@ -57,7 +58,7 @@ async function gather<P extends Promise<unknown>>(
   const { min = calls.length, timeout } = options;
   if (!Number.isInteger(min) || min < 0 || min > calls.length)
     throw badRequest(
-      `ctx.gather: min of ${min} is not a whole number of 0 to ${calls.length}, the number of calls`,
+      `ctx.gather: min of ${shown(min)} is not a whole number of 0 to ${calls.length}, the number of calls`,
     );
   const ended = new Array<Ended<Awaited<P>> | undefined>(calls.length).fill(undefined);
   const { promise, resolve } = Promise.withResolvers<void>();

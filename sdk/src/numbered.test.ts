@@ -8,7 +8,9 @@ test("a number of attempts that is none is refused: each comparison with it woul
   for (const attempts of [Number.NaN, 0, -1, 1.5, Number.POSITIVE_INFINITY, "3" as never])
     assert.throws(
       () => numberedCalls(attempts),
-      new RangeError(`attempts of ${attempts} is not a whole number of 1 to 100`),
+      new RangeError(
+        `attempts of ${typeof attempts === "string" ? '"3"' : attempts} is not a whole number of 1 to 100`,
+      ),
     );
 });
 

@@ -11,6 +11,7 @@ import {
 } from "@voda/proto/placement";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { didYouMean } from "./near.ts";
+import { shown } from "./shown.ts";
 
 /**
  * What each session that is awake takes from its node, and where it may go; the mesh packs sessions by it.
@@ -192,7 +193,7 @@ function gpuMilliOf(what: string, gpu: number): number {
   const isFraction = gpu > 0 && gpu < 1 && Math.abs(gpu * 1000 - milli) < 1e-6;
   if (!isWhole && !isFraction)
     throw new RangeError(
-      `${what} of ${gpu} is neither a fraction of one GPU in thousandths (0.25) ` +
+      `${what} of ${shown(gpu)} is neither a fraction of one GPU in thousandths (0.25) ` +
         `nor 0 to ${wholeGpusMax} whole GPUs`,
     );
   return milli;
@@ -200,7 +201,7 @@ function gpuMilliOf(what: string, gpu: number): number {
 
 function whole(what: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`${what} of ${value} is not a whole number of ${min} to ${max}`);
+    throw new RangeError(`${what} of ${shown(value)} is not a whole number of ${min} to ${max}`);
   return value;
 }
 

@@ -68,6 +68,7 @@ test("what is no step is refused, and nothing is done", async () => {
     [{ timeout: "soon" }, 'timeout of "soon" is not a duration'],
     [{ idempotencyKey: "" }, "an idempotencyKey is 1 to 255 characters"],
     [{ retry: { attempts: 101 } }, "attempts of 101 is not a whole number of 1 to 100"],
+    [{ retry: { attempts: "3" } }, 'attempts of "3" is not a whole number of 1 to 100'],
     [{ retry: { delay: "2h" } }, 'delay of "2h" is out of range'],
     [{ timeout: 0 }, "timeout of 0 is out of range"],
     [null, "run options must be an object"],

@@ -9,6 +9,7 @@ import type { IfJson, Sent } from "./json.ts";
 import { turnRange } from "./options.ts";
 import { standardOf } from "./schema.ts";
 import { badRequest, checkOptions, textOf } from "./session.ts";
+import { shown } from "./shown.ts";
 
 /** What a step is given. */
 export interface RunOp {
@@ -137,7 +138,7 @@ function retriesOf(
   const { attempts: attemptsChosen, delay = 100, maxDelay = 10_000 } = retry;
   const attempts = attemptsChosen === undefined ? 1 : attemptsChosen;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > stepAttemptsMax)
-    throw badRequest(`attempts of ${attempts} is not a whole number of 1 to ${stepAttemptsMax}`);
+    throw badRequest(`attempts of ${shown(attempts)} is not a whole number of 1 to ${stepAttemptsMax}`);
   return {
     attemptsMax: attempts,
     attemptsChosen,

@@ -15,6 +15,7 @@ import { didYouMean } from "./near.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
 import { checkKey } from "./session.ts";
+import { shown } from "./shown.ts";
 import type { WorkflowHandlers } from "./workflow.ts";
 import type { WorkflowClients } from "./workflow-client.ts";
 
@@ -127,10 +128,10 @@ export function openMesh(
   { seed, now = startMs, killAt }: MeshParts,
 ): MemoryMesh {
   if (seed !== undefined && !Number.isSafeInteger(seed))
-    throw new RangeError(`seed of ${String(seed)} is not a whole number`);
+    throw new RangeError(`seed of ${shown(seed)} is not a whole number`);
   const nowMs = now instanceof Date ? now.getTime() : now;
   if (!Number.isSafeInteger(nowMs) || nowMs < 0)
-    throw new RangeError(`now of ${String(now)} is no time since 1970`);
+    throw new RangeError(`now of ${shown(nowMs)} is no time since 1970`);
   return new MemoryMesh({ agents, seed, nowMs, killAt });
 }
 

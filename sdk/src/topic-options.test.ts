@@ -8,13 +8,15 @@ test("what is no name and no options of a topic is refused in words", () => {
   for (const [name, words] of [
     [undefined, "topic is of type undefined, not a name"],
     [5, "topic is of type number, not a name"],
-    ["News", 'topic "News" is not a name'],
+    ["News", 'topic "News" is not a name: 1 to 60 of a-z'],
+    ["a".repeat(61), `topic "${"a".repeat(61)}" is not a name: 1 to 60 of a-z`],
   ] as const)
     assert.throws(
       () => topic(untyped(name)),
       (error: Error) =>
         error instanceof TypeError && (assert.ok(error.message.startsWith(words), error.message), true),
     );
+  assert.equal(topic("a".repeat(60)).name.length, 60);
   for (const [options, words] of [
     [null, "options must be an object"],
     [5, "options must be an object"],

@@ -9,7 +9,6 @@ import { agentParts, type TypedAgent } from "./definition.ts";
 import { VodaError } from "./error.ts";
 import type { HandlerOptions, Reached } from "./handler.ts";
 import type { IfJson, Json } from "./json.ts";
-import { nameProblem } from "./name.ts";
 import { refuseUnknown } from "./options.ts";
 import { s } from "./schema.ts";
 import { badRequest } from "./session.ts";
@@ -141,7 +140,9 @@ const optionNames: ReadonlySet<string> = new Set(["input", "access", "descriptio
 /** Passes on what is published: see TopicFunction. */
 export const topic = ((name: string, given?: TopicOptions): unknown => {
   const options = given === undefined ? {} : given;
-  const method = checkedSubscriber(name);
+  const problem = identifierProblem("topic", name);
+  if (problem !== undefined) throw new TypeError(problem);
+  const method = subscriberOf(name);
   refuseUnknown(`topic ${name}: option`, options, optionNames);
   const self = { name } as CalledAgent<Steps>;
   const internal = { access: "internal" } as const;
@@ -177,16 +178,6 @@ export const topic = ((name: string, given?: TopicOptions): unknown => {
     });
   return Object.freeze({ name, [agentParts]: made[agentParts], [topicMark]: true });
 }) as TopicFunction;
-
-/** @throws TypeError for what is no name of a topic */
-function checkedSubscriber(name: unknown): string {
-  const bad = identifierProblem("topic", name);
-  if (bad !== undefined) throw new TypeError(bad);
-  const method = subscriberOf(String(name));
-  const problem = nameProblem(method);
-  if (problem === undefined) return method;
-  throw new TypeError(`topic ${String(name)}: the handler of its subscribers: ${problem}`);
-}
 
 const encoder = new TextEncoder();
 

@@ -5,6 +5,7 @@ import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
 import { type RunOp, type RunRequest, runOptionNames, runRequestOf } from "./run.ts";
 import { badRequest, checkOptions, properties, textOf } from "./session.ts";
+import { shown } from "./shown.ts";
 import type { WaitOptions, WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
 import { keptJson } from "./workflow-json.ts";
 import { refusedBy, signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
@@ -127,7 +128,7 @@ export function workflowContext(host: WorkflowHost): object {
       // none is a text too: it takes away the one before
       if (text !== "") textOf("wf.status: the text", text, statusCharsMax);
       if (progress !== undefined && !(typeof progress === "number" && progress >= 0 && progress <= 1))
-        throw badRequest(`wf.status: progress of ${String(progress)} is not a number from 0 to 1`);
+        throw badRequest(`wf.status: progress of ${shown(progress)} is not a number from 0 to 1`);
       host.status(text, progress);
     },
   });

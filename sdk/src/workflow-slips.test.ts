@@ -72,6 +72,7 @@ const slips: readonly (readonly [what: string, words: string])[] = [
   ["no options of run", 'wf.run("a"): run options must be an object'],
   ["retry", 'wf.run("a"): retry option "times" is unknown'],
   ["attempts", 'wf.run("a"): attempts of 0 is not a whole number of 1 to 100'],
+  ["progress", 'wf.status: progress of "0.5" is not a number from 0 to 1'],
   ["tx", 'wf.tx("a"): tx option "unod" is unknown (did you mean undo?); known are undo'],
   ["wait", 'wf.wait("go"): wait option "timeuot" is unknown (did you mean timeout?); known are timeout'],
   ["time", 'wf.wait("go"): timeout of "forever" is not a duration'],
@@ -89,6 +90,7 @@ test("what a body gets wrong rejects, in words, with the step as it is written",
         "no options of run": () => wf.run("a", nothing, untyped(null)),
         retry: () => wf.run("a", nothing, untyped({ retry: { times: 3 } })),
         attempts: () => wf.run("a", nothing, { retry: { attempts: 0 } }),
+        progress: async () => wf.status("half", untyped("0.5")),
         tx: () => wf.tx("a", nothing, untyped({ unod: nothing })),
         wait: () => wf.wait(go, untyped({ timeuot: "1s" })),
         time: () => wf.wait(go, { timeout: untyped("forever") }),
@@ -247,6 +249,10 @@ test("clients do with workflows what their access says, and agents do all of it"
 
 test("options of a block of workflows are checked, and stand at the first", () => {
   const none = agent("none");
+  assert.throws(
+    () => none.workflows({}, untyped(null)),
+    /^TypeError: agent none: workflows: options must be an object$/,
+  );
   assert.throws(
     () => none.workflows({}, untyped({ acess: "public" })),
     /^TypeError: agent none: workflows: option "acess" is unknown \(did you mean access\?\); known are access$/,

@@ -63,11 +63,13 @@ export class RingReader {
 
   /**
    * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop tick.
+   * One that writes on meanwhile would hold its reader as long as it likes: a ring of it is enough.
    */
   takeRest(): void {
     this.#headAt = committedIndex; // from now on: what is shown lags behind what is read
+    const from = this.#tail;
     this.#guarded(() => {
-      while (!this.#closed && this.#readSome());
+      while (!this.#closed && ((this.#tail - from) | 0) < this.#ring.capacity && this.#readSome());
     });
   }
 

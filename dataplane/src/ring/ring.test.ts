@@ -110,6 +110,20 @@ test("a ring is filled to its last byte", soon, async () => {
   ring.close(reader);
 });
 
+test("of a writer that never stops no more is read at once than a ring and a drain", () => {
+  let read = 0;
+  const one = new Uint8Array(248);
+  const ring = pair(1024, () => {
+    read += 1;
+    if (read < 10_000) writeRecord(ring.writer, one);
+  });
+  writeRecord(ring.writer, one);
+  const reader = ring.open();
+  reader.takeRest();
+  assert.ok(read <= 4 + drainRecordsMax, `${read} records of 256 bytes`);
+  ring.close(reader);
+});
+
 test("room is used to its last byte as soon as it is read", soon, async () => {
   const ring = pair(1024, () => undefined);
   const reader = ring.open();

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { busFrameBytesMax } from "@voda/proto/wire";
 import { type Prng, prng } from "@voda/stdx";
 import { writeRecord } from "../../test/write-record.ts";
-import { RingReader } from "./reader.ts";
+import { drainRecordsMax, RingReader } from "./reader.ts";
 import {
   committedIndex,
   createRing,

@@ -22,6 +22,7 @@ import {
 } from "./begun.ts";
 import { type Ends, openChannel, type ThreadChannel } from "./channel.ts";
 import { definitionProblem } from "./definition-problem.ts";
+import { endThread } from "./end-thread.ts";
 import { type FromWorker, fromWorker, type LogEntry, type SessionMessage } from "./from-worker.ts";
 import { findHolder } from "./holder.ts";
 import { readDefinitions, readLoadError, readLogEntry, type ThreadHolder } from "./lines.ts";
@@ -201,7 +202,8 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
     this.#closed = true;
     clearTimeout(this.#restarting);
     this.#life.channel[Symbol.dispose]();
-    await this.#life.thread?.terminate();
+    const { thread } = this.#life;
+    if (thread !== undefined) await endThread(thread);
   }
 
   /** The channel is there before the thread: what is sent meanwhile waits in it. */
@@ -272,7 +274,7 @@ export class BundleWorker implements WorkerHandle, AsyncDisposable {
 
   #end(life: Life, why: string): void {
     life.why ??= why;
-    void life.thread?.terminate();
+    if (life.thread !== undefined) void endThread(life.thread);
   }
 
   /** An agent's code may have replaced what the thread writes with: nothing that it says counts any more. */

@@ -65,13 +65,18 @@ test("a step for which there is no room is refused before it is done, and is tol
 });
 
 test("a body that caught the refusal of a full session goes the same way again, though there is room by then", async () => {
+  const room = Promise.withResolvers<void>();
   const job = agent("job", { left: s.counter() }).workflows({
     fill: (wf, _input: string) => wf.wait(go),
     async book(wf) {
-      await wf.wait(go);
+      await wf.sleep("a while", "1m");
       const told = await wf
-        .tx("reserve", (state) => (state.left.add(-1), "x".repeat(100_000)))
-        .catch((error: unknown) => VodaError.from(error).reason);
+        .tx("reserve ".padEnd(120, "."), (state) => (state.left.add(-1), "x".repeat(10_000)))
+        .then(
+          () => "reserved",
+          (error: unknown) => VodaError.from(error).reason,
+        );
+      await room.promise;
       await wf.wait(go);
       return told;
     },
@@ -79,13 +84,14 @@ test("a body that caught the refusal of a full session goes the same way again, 
   await using mesh = await testMesh({ agents: [job] });
   const { fill, book } = mesh.workflows(job, "j");
   const run = await book.start();
-  const full = async () => {
-    for (let at = 0; ; at += 1) await fill.start("x".repeat(130_000), { id: `f${at}` });
-  };
-  await assert.rejects(full(), { reason: "workflows_full" });
-  await run.signal(go);
   await mesh.settle();
-  for (const id of ["f0", "f1"]) await fill.get(id).cancel();
+  const full = async (chars: number) => {
+    for (let at = 0; ; at += 1) await fill.start("x".repeat(chars), { id: `${chars} ${at}` });
+  };
+  for (const chars of [130_000, 1_000, 0]) await assert.rejects(full(chars), { reason: "workflows_full" });
+  await mesh.advance("1m");
+  for (const at of [0, 1]) await fill.get(`130000 ${at}`).cancel();
+  room.resolve();
   await mesh.settle();
   mesh.kill();
   await run.signal(go);

@@ -11,6 +11,9 @@ import type { BodyWork } from "./workflow-work.ts";
 
 /** A body that does not end by itself when it is being undone is not waited for any longer. */
 const undoPatienceMs = 10_000;
+/** Steps of one run that may be rejected at once, and what each one more takes. */
+const refusalsAtOnce = 1_000;
+const refusalMs = 1;
 
 /** Of one run of a body. */
 export interface WorkflowEndingParts {
@@ -52,6 +55,7 @@ export class WorkflowEnding {
   #undoing: Undoing | undefined;
   /** The body is to come to its end. */
   readonly #stopped = new AbortController();
+  #refusals = 0;
   #loosePatience = (): void => undefined;
   #isPatient = false;
   /** The body has returned, or thrown. */
@@ -113,7 +117,20 @@ export class WorkflowEnding {
       this.stopped.addEventListener("abort", () => resolve(), { once: true });
       await this.#parts.work.rest(promise);
     }
+    // nothing is awaited without need: what is handed out meanwhile would come before
+    const pause = this.stopped.aborted ? this.refused() : undefined;
+    if (pause !== undefined) await pause;
     this.stopped.throwIfAborted();
+  }
+
+  /**
+   * A step is rejected at once. A body that goes on from each of them comes back with the next before
+   * anything else of its thread can: beyond some of them it waits for that.
+   */
+  refused(): Promise<void> | undefined {
+    this.#refusals += 1;
+    if (this.#refusals <= refusalsAtOnce) return undefined;
+    return new Promise((resolve) => void this.#parts.after(refusalMs, resolve));
   }
 
   /** The end is written, or the run is left. */

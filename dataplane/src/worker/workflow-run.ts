@@ -50,10 +50,6 @@ export interface RunParts {
   readonly over: (run: WorkflowRun, isWritten: boolean) => void;
 }
 
-/** Steps of one run that may be rejected at once, and what each one more takes. */
-const refusalsAtOnce = 1_000;
-const refusalMs = 1;
-
 /** Of what no entry tells the place of: it is undone first. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
 
@@ -79,8 +75,6 @@ export class WorkflowRun {
   readonly #dropped = new AbortController();
   /** Steps with an entry that was made in this run. */
   readonly #appended = new Set<string>();
-  /** Steps that were rejected at once. */
-  #refusals = 0;
   /** By `wf.status`, and not written yet: the last one is. */
   #said: { readonly text: string; readonly progress: number | undefined } | undefined;
 
@@ -288,21 +282,15 @@ export class WorkflowRun {
     return this.#dropped.signal.aborted ? new Promise(() => undefined) : Promise.resolve();
   }
 
-  /**
-   * A step rejects at once. A body that goes on from each of them comes back with the next before anything
-   * else of its thread can: beyond some of them it waits for that.
-   */
   async #refuse(error: unknown): Promise<never> {
-    this.#refusals += 1;
-    const { after } = this.#parts.world;
-    if (this.#refusals > refusalsAtOnce) await new Promise<void>((resolve) => after(refusalMs, resolve));
+    await this.#ending.refused();
     await this.#alive();
     throw error;
   }
 
   /** A step that was never done may come now. @throws VodaError when not */
   async #fresh(step: string): Promise<void> {
-    await this.#ending.fresh().catch((error: unknown) => this.#refuse(error));
+    await this.#ending.fresh();
     if (this.#draws.isOver) throw tooManyTimes(step.slice(1));
   }
 

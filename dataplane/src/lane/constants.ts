@@ -56,6 +56,11 @@ export const threadsMax = 3;
 export const threadPauseMs = 10_000;
 /** A letter under whose handler so many nodes have ended, each begun alone, is not begun again. */
 export const nodeEndsMax = 3;
+/**
+ * Nodes that are closed in order amid the handler of a letter cost it nothing up to so many: no roll of nodes
+ * has more. Each one after that counts as an end.
+ */
+export const nodeClosesMax = 16;
 /** Letters that have begun so and not ended: beyond that the one that began first is forgotten. */
 export const suspectsMax = 1_024;
 /** From its beginning until it begins again: what ends nodes for another reason has passed, or goes on. */

@@ -20,6 +20,7 @@ import {
 import {
   idsMax,
   inlineBytesMax,
+  nodeClosesMax,
   nodeEndsMax,
   recordTurnsMax,
   retiredBytesMax,
@@ -169,7 +170,8 @@ const retired = [
   { seq: n, names: Array.from({ length: pagesMax }, () => pageName) },
 ];
 const suspects = Array.from({ length: suspectsMax }, (_, i) => {
-  const mark = { source: idOf(i), n: letter, ends: nodeEndsMax, incarnation: "f".repeat(32), atMs: nowMs };
+  const [source, incarnation] = [idOf(i), "f".repeat(32)];
+  const mark = { source, n: letter, ends: nodeEndsMax, closes: nodeClosesMax, incarnation, atMs: nowMs };
   return { type: "begun", mark } as const;
 });
 const inline = { inline: [new Uint8Array(inlineBytesMax)] };

@@ -9,6 +9,8 @@ export interface SuspectMark {
   readonly n: number;
   /** Nodes that had ended under it when it began. */
   readonly ends: number;
+  /** Nodes that had been closed in order under it, as far as they are no ends. */
+  readonly closes: number;
   /** Of the node that it began on, and when, by the store's clock. */
   readonly incarnation: Incarnation;
   readonly atMs: number;
@@ -19,7 +21,7 @@ export type SuspectChange =
   | { readonly type: "begun"; readonly mark: SuspectMark }
   | { readonly type: "ended"; readonly source: Uint8Array };
 
-const flag = { begun: 1 } as const;
+const flag = { begun: 1, closed: 2 } as const;
 
 export const suspectsPart = {
   isEmpty: (changes: readonly SuspectChange[]): boolean => changes.length === 0,
@@ -29,24 +31,27 @@ export const suspectsPart = {
 };
 
 function writeChange(writer: ByteWriter, change: SuspectChange): void {
-  writer.u8(change.type === "begun" ? flag.begun : 0);
   if (change.type === "ended") {
+    writer.u8(0);
     writer.raw(sized(change.source));
     return;
   }
-  const { source, n, ends, incarnation, atMs } = change.mark;
+  const { source, n, ends, closes, incarnation, atMs } = change.mark;
+  writer.u8(flag.begun | (closes > 0 ? flag.closed : 0));
   writer.raw(sized(source));
   writer.varint(n);
   writer.varint(ends);
+  if (closes > 0) writer.varint(closes);
   writeRid(writer, { incarnation, counter: atMs });
 }
 
 /** Views on the record's bytes. */
 function readChange(body: ByteReader): SuspectChange {
-  const hasBegun = readFlags(body, flag.begun, "suspect") !== 0;
+  const flags = readFlags(body, flag.begun | flag.closed, "suspect");
   const source = body.raw(idBytes);
-  if (!hasBegun) return { type: "ended", source };
+  if ((flags & flag.begun) === 0) return { type: "ended", source };
   const [n, ends] = [body.varint(), body.varint()];
+  const closes = (flags & flag.closed) === 0 ? 0 : body.varint();
   const { incarnation, counter: atMs } = readRid(body);
-  return { type: "begun", mark: { source, n, ends, incarnation, atMs } };
+  return { type: "begun", mark: { source, n, ends, closes, incarnation, atMs } };
 }

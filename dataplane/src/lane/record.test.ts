@@ -202,7 +202,14 @@ const journal = {
 
 const begun = {
   type: "begun",
-  mark: { source: bytes(16, 70), n: 70_000, ends: 2, incarnation: "c".repeat(32), atMs: 1_790_000_000_000 },
+  mark: {
+    source: bytes(16, 70),
+    n: 70_000,
+    ends: 2,
+    closes: 0,
+    incarnation: "c".repeat(32),
+    atMs: 1_790_000_000_000,
+  },
 } as const;
 
 /** What format 1 has no room for. */
@@ -281,6 +288,7 @@ const laterRecords: Record<string, LaneRecord> = {
     trail: { count: 300, first: 2 ** 40, seqs: [2 ** 40 + 7, 2 ** 40 + 200, 2 ** 40 + 60_200] },
   },
   suspected: { ...plainFold, suspects: [begun] },
+  closing: { ...plainFold, suspects: [{ ...begun, mark: { ...begun.mark, closes: 16 } }] },
   recalling: { ...plainFold, journal: { ...journal, ended: [] } },
 };
 

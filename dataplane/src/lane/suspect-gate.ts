@@ -8,11 +8,12 @@ import {
   askAlone,
   endActive,
   endAlone,
-  endsOf,
   isFull,
   markBegin,
   stageOf,
   suspicionOf,
+  type Tally,
+  tallyOf,
 } from "./suspects.ts";
 import type { Work } from "./work.ts";
 
@@ -47,30 +48,34 @@ export function admit(
   if (stage === "writing" || stage === "asked") return "waits";
   const before = suspicionOf(suspects, id);
   if (before === undefined && !work.waiters.some(({ isSuspect }) => isSuspect)) return "runs";
-  const ends = before === undefined ? 0 : endsOf(before, pass.world);
+  const tally = before === undefined ? nothing : tallyOf(before, pass.world);
+  const { ends } = tally;
   const waitMs =
     before === undefined || ends === 0 ? 0 : before.atMs + nodePauseMs(ends) - pass.world.storeMs;
   if (ends >= nodeEndsMax || waitMs > 0) {
     failWork(pass, work, ends >= nodeEndsMax ? endsNodes(ends) : mustWait(ends, waitMs));
     return "failed";
   }
-  begin(pass, activation, { id, ends, call: stage === undefined ? work.job.number : undefined });
+  begin(pass, activation, { id, tally, call: stage === undefined ? work.job.number : undefined });
   return "waits";
 }
+
+const nothing: Tally = { ends: 0, closes: 0 };
 
 /** `call`: the one that asks to run alone, unless it may. */
 function begin(
   { out, world }: Pass,
   { number, suspects, tip: { incarnation } }: Activation,
-  { id, ends, call }: { readonly id: SentId; readonly ends: number; readonly call: number | undefined },
+  { id, tally, call }: { readonly id: SentId; readonly tally: Tally; readonly call: number | undefined },
 ): void {
-  if (ends > 0 && call !== undefined) {
+  if (tally.ends > 0 && call !== undefined) {
     askAlone(suspects, id, call);
     out.push({ type: "alone", activation: number, call });
   } else if (!isFull(suspects)) {
     // else it begins with the record after the next one
     const { source, n } = id;
-    markBegin(suspects, id, { source, n, ends, incarnation, atMs: Math.max(0, Math.floor(world.storeMs)) });
+    const atMs = Math.max(0, Math.floor(world.storeMs));
+    markBegin(suspects, id, { source, n, ...tally, incarnation, atMs });
   }
 }
 

@@ -15,11 +15,18 @@ import {
   typesOf,
 } from "../../test/lane-rig.ts";
 import { fail } from "../call/index.ts";
-import { nodeEndsMax, nodePauseMs, pipelineTurnsMax, suspectsMax, threadPauseMs } from "./constants.ts";
+import {
+  nodeClosesMax,
+  nodeEndsMax,
+  nodePauseMs,
+  pipelineTurnsMax,
+  suspectsMax,
+  threadPauseMs,
+} from "./constants.ts";
 import { decodeRecord } from "./index.ts";
 import type { SuspectMark } from "./record-suspects.ts";
 import { decodeStored, replay } from "./replay.ts";
-import { endsOf } from "./suspects.ts";
+import { tallyOf } from "./suspects.ts";
 import type { LaneEffect, Standing } from "./types.ts";
 
 const source = sixteen(7);
@@ -60,7 +67,7 @@ function wokenAfter(mark: Partial<SuspectMark>, nowMs: number, isClosed = false)
   rig.world.storeMs = nowMs;
   rig.world.standings.set(other, { type: "ended", successor: undefined });
   if (isClosed) rig.world.closed.add(other);
-  const whole = { source, n: 5, ends: 0, incarnation: other, atMs: 1_000, ...mark };
+  const whole = { source, n: 5, ends: 0, closes: 0, incarnation: other, atMs: 1_000, ...mark };
   const rid = { ...record.rid, incarnation: other };
   const last = stored(2, { ...record, rid, suspects: [{ type: "begun", mark: whole }] });
   const range = rig.last(rig.invoke(letter(9, 5, false)), last);
@@ -76,7 +83,7 @@ test("one that may have ended a node runs when a record says that it begins, and
   const rig = createRig().owner();
   const asked = rig.invoke(letter(2, 5));
   assert.deepEqual(typesOf(asked).includes("run"), false);
-  const mark = { source, n: 5, ends: 0, incarnation: me, atMs: 1_000 };
+  const mark = { source, n: 5, ends: 0, closes: 0, incarnation: me, atMs: 1_000 };
   assert.deepEqual(recordIn(asked).suspects, [{ type: "begun", mark }]);
   assert.deepEqual(one(rig.accept(asked), "run").call, 2);
   const turned = rig.turned(2);
@@ -213,13 +220,30 @@ test("nodes that were closed are not counted, nor those that live on, under this
     const world = createRig().world;
     world.standings.set(other, standing);
     if (isClosed) world.closed.add(other);
-    const mark = { source, n: 5, ends: 2, incarnation: other, atMs: 1_000 };
-    assert.equal(endsOf(mark, world), 2, what);
+    const mark = { source, n: 5, ends: 2, closes: 0, incarnation: other, atMs: 1_000 };
+    assert.equal(tallyOf(mark, world).ends, 2, what);
   }
   const { rig, woken } = wokenAfter({ ends: 0 }, 1_001, true);
   const [change] = recordIn(woken).suspects ?? [];
   assert.deepEqual(change?.type === "begun" && change.mark.ends, 0, "it begins at once, as a suspect");
   assert.equal(rig.activation.suspects.active.size, 1);
+});
+
+test("a letter that has its nodes closed in order is found too: beyond nodeClosesMax each counts as an end", () => {
+  const closed = (mark: Partial<SuspectMark>, nowMs: number) => wokenAfter(mark, nowMs, true);
+  const { woken } = closed({ closes: nodeClosesMax - 1 }, 1_001);
+  const [change] = recordIn(woken).suspects ?? [];
+  assert.ok(change?.type === "begun");
+  assert.deepEqual([change.mark.ends, change.mark.closes], [0, nodeClosesMax]);
+  const [early] = failures(closed({ closes: nodeClosesMax }, 1_001).woken);
+  assert.equal(early?.reason, "busy", "it waits, as after an end");
+  const late = closed({ closes: nodeClosesMax }, 1e6);
+  assert.equal(one(late.woken, "alone").call, 9);
+  const [again] = recordIn(late.rig.feed({ type: "alone", call: 9 })).suspects ?? [];
+  assert.ok(again?.type === "begun");
+  assert.deepEqual([again.mark.ends, again.mark.closes], [1, nodeClosesMax]);
+  const [last] = failures(closed({ closes: nodeClosesMax, ends: nodeEndsMax - 1 }, 1e12).woken);
+  assert.deepEqual([last?.by, last?.reason], ["node", "internal"]);
 });
 
 test("others may begin when its handler has ended, and not when its caller has left", () => {

@@ -1,7 +1,7 @@
 // Letters that may be what ended their node: the lane says that one begins before it does, so that whoever
 // wakes the session next knows under which of them its node has ended (decision 31).
 import type { SentId } from "../call/index.ts";
-import { seenKeepMs, suspectsMax } from "./constants.ts";
+import { nodeClosesMax, seenKeepMs, suspectsMax } from "./constants.ts";
 import { idText } from "./id-text.ts";
 import type { SuspectChange, SuspectMark } from "./record-suspects.ts";
 import type { Incarnation, World } from "./types.ts";
@@ -51,14 +51,18 @@ export function suspicionOf({ marks }: Suspects, { source, n }: SentId): Suspect
   return mark?.n === n ? mark : undefined;
 }
 
+/** Nodes that have ended under it, and that were closed. */
+export type Tally = Pick<SuspectMark, "ends" | "closes">;
+
 /**
- * Nodes that have ended under it, with that of the last beginning. One that lives has not, nor one whose
- * process goes on under another lease, or was closed: that says so, which no handler can that ends it.
+ * With that of the last beginning. One that lives has not ended, nor one whose process goes on under another
+ * lease. One that was closed in order says so; but a handler can have its own node closed.
  */
-export function endsOf({ ends, incarnation }: SuspectMark, world: World): number {
+export function tallyOf({ ends, closes, incarnation }: SuspectMark, world: World): Tally {
   const standing = world.standing(incarnation);
-  const isAlive = standing.type === "living" || standing.successor !== undefined;
-  return isAlive || world.wasClosed(incarnation) ? ends : ends + 1;
+  if (standing.type === "living" || standing.successor !== undefined) return { ends, closes };
+  const isFree = world.wasClosed(incarnation) && closes < nodeClosesMax;
+  return isFree ? { ends, closes: closes + 1 } : { ends: ends + 1, closes };
 }
 
 /** Whether a record more than the next one would be needed. */

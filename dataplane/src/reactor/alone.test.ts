@@ -56,7 +56,7 @@ test("an activation that is over waits for nothing, and holds nobody up", () => 
 /** Two sessions, each with a letter under which a node has ended, and both come again. */
 function suspected() {
   const marks = [8, 9].map((of) => {
-    const mark = { source: sixteen(of), n: 5, ends: 0, incarnation: other, atMs: 1_000 };
+    const mark = { source: sixteen(of), n: 5, ends: 0, closes: 0, incarnation: other, atMs: 1_000 };
     return { type: "begun", mark } as const;
   });
   const record = recordOf(other, 1);

@@ -10,7 +10,7 @@ export const suspectCanaries: Readonly<Record<string, Canary>> = {
   },
   /** A node that is closed in order was ended by nothing that ran there. */
   closedIsNoEnd: {
-    patches: [lane("suspects", "isAlive || world.wasClosed(incarnation)", "isAlive")],
+    patches: [lane("suspects", "world.wasClosed(incarnation) && closes", "false && closes")],
     finds: /^given up: /,
     options: { plan: { sends: 2, closings: 1 }, faults: { ...noFaults } },
   },

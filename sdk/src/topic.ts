@@ -61,12 +61,12 @@ interface Waiting {
 /** How far the first of them is. */
 interface Place {
   readonly page: number;
-  /** Subscribers of the page that it was sent to. */
-  readonly subscribers: number;
+  /** The last subscriber of the page that has it. */
+  readonly after?: string;
   /** The page is to be sent, by a turn of its own. */
   readonly isUnderWay: boolean;
 }
-const firstPlace: Place = { page: 0, subscribers: 0, isUnderWay: false };
+const firstPlace: Place = { page: 0, isUnderWay: false };
 
 const fields = {
   /** Number of the last message. */
@@ -91,6 +91,8 @@ interface Passing {
   readonly n: number;
   readonly message: Json;
   readonly page: number;
+  /** As in its place. */
+  readonly after?: string | undefined;
 }
 
 /** What a session of a topic sends to itself: it takes that in its order. */
@@ -169,8 +171,7 @@ export const topic = ((name: string, given?: TopicOptions): unknown => {
     })
     .handler("look", internal, (ctx) => {
       refuseOthers(ctx, name);
-      ctx.state.run += 1;
-      pass(ctx, self);
+      lookAfter(ctx, self);
     })
     .handler("page", internal, (ctx, passing: Passing) => {
       refuseOthers(ctx, name);
@@ -208,19 +209,32 @@ function publish(ctx: TopicCtx, self: CalledAgent<Steps>, message: Json | undefi
 }
 
 /**
+ * Steps that have come to nothing begin again, behind what is still on its way: a page that is must not be
+ * taken for one that has come to nothing too.
+ */
+function lookAfter(ctx: TopicCtx, self: CalledAgent<Steps>): void {
+  const { state, key } = ctx;
+  if (state.passed === state.published) return;
+  whileRoom(() => {
+    ctx.send(self, key).step(state.run + 1);
+    state.run += 1;
+  });
+}
+
+/**
  * The first message goes on to its next page. A page that fails for good takes no other one with it: it is a
  * message of its own. What has no room in the outbox goes on with the next look.
  */
 function pass(ctx: TopicCtx, self: CalledAgent<Steps>): void {
   const { state, key } = ctx;
   const { page, isUnderWay } = state.place;
-  // its turn has come to nothing
-  if (isUnderWay) state.place = { ...firstPlace, page: page + 1 };
+  // its letter was before this one: its turn has come to nothing
+  if (isUnderWay) state.place = placeOf(page + 1);
   const next = nextPage(ctx);
   if (next === undefined) return;
   whileRoom(() => {
     ctx.send(self, key).page(next);
-    state.place = { ...state.place, page: next.page, isUnderWay: true };
+    state.place = placeOf(next.page, next.after, true);
     ctx.send(self, key).step(state.run);
   });
 }
@@ -231,7 +245,8 @@ function nextPage(ctx: TopicCtx): Passing | undefined {
   for (let n = state.passed + 1; n <= state.published; n += 1) {
     const { message, bytes } = state.backlog.get(String(n)) as Waiting;
     const page = pageFrom(state.pages, state.place.page);
-    if (page !== undefined) return { n, message, page };
+    if (page !== undefined)
+      return { n, message, page, after: page === state.place.page ? state.place.after : undefined };
     state.passed = n;
     state.backlog.delete(String(n));
     state.backlogBytes -= bytes;
@@ -241,28 +256,36 @@ function nextPage(ctx: TopicCtx): Passing | undefined {
   return undefined;
 }
 
-/** One that was given up, and is sent again, goes to the whole page or fails again. */
-function sendPage(ctx: TopicCtx, method: string, { n, message, page }: Passing): void {
+/** One that was given up, and is sent again, goes to the whole rest of its page or fails again. */
+function sendPage(ctx: TopicCtx, method: string, { n, message, page, after }: Passing): void {
   const { state } = ctx;
-  const found = state.pages.get(String(page));
-  const isFirst = n === state.passed + 1 && page === state.place.page && state.place.isUnderWay;
-  const done = isFirst ? state.place.subscribers : 0;
-  let sent = done;
+  const isNext = n === state.passed + 1 && page === state.place.page && state.place.isUnderWay;
+  const done = isNext ? state.place.after : after;
+  let last = done;
   const send = (): void => {
-    if (found === undefined) return;
-    for (const [key, since] of found.subscribers.slice(done)) {
-      if (since < n) sendTo(ctx, { name: found.agent, key, method, message });
-      sent += 1;
+    const { agent: name = "", subscribers = [] } = state.pages.get(String(page)) ?? {};
+    // who has subscribed anew since then is no place to go on from
+    const from = subscribers.findIndex(([key, since]) => key === done && since < n) + 1;
+    for (const [key, since] of subscribers.slice(from)) {
+      if (since >= n) continue;
+      sendTo(ctx, { name, key, method, message });
+      last = key;
     }
   };
-  if (!isFirst) return send();
-  if (whileRoom(send)) state.place = { ...firstPlace, page: page + 1 };
+  if (!isNext) return send();
+  if (whileRoom(send)) state.place = placeOf(page + 1);
   else {
-    state.place = { page, subscribers: sent, isUnderWay: false };
+    state.place = placeOf(page, last);
     // without any room the step behind this one would find none either
-    if (sent === done) state.run += 1;
+    if (last === done) state.run += 1;
   }
 }
+
+const placeOf = (page: number, after?: string, isUnderWay = false): Place => ({
+  page,
+  isUnderWay,
+  ...(after !== undefined && { after }),
+});
 
 interface Onward {
   readonly name: string;
@@ -310,8 +333,10 @@ function unsubscribe(ctx: TopicCtx): void {
   places.delete(`${name}/${key}`);
   const before = pages.get(page)?.subscribers ?? [];
   const { place } = ctx.state;
-  const isDone = Number(page) === place.page && before.findIndex(([one]) => one === key) < place.subscribers;
-  if (isDone) ctx.state.place = { ...place, subscribers: place.subscribers - 1 };
+  if (Number(page) === place.page && place.after === key) {
+    const [after] = before[before.findIndex(([one]) => one === key) - 1] ?? [];
+    ctx.state.place = placeOf(place.page, after, place.isUnderWay);
+  }
   const subscribers = before.filter(([one]) => one !== key);
   if (subscribers.length === 0) pages.delete(page);
   else pages.set(page, { agent: name, subscribers });

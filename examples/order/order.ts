@@ -46,7 +46,10 @@ export const orderAt = (bank: Bank) => {
       return { parcel };
     },
     // a message to its own session: once this turn is committed, what was done is undone
-    cancel: (ctx) => ctx.send(placed, ctx.key).cancelWorkflow({ id: "checkout" }),
+    cancel(ctx) {
+      ctx.send(placed, ctx.key).cancelWorkflow({ id: "checkout" });
+      return { id: "checkout" };
+    },
   });
 };
 

@@ -7,6 +7,7 @@ import { eachOf } from "./each-of.ts";
 import type { OwnMesh } from "./mesh.ts";
 import { tenths } from "./statistics.ts";
 
+/** How many timers, of how many sessions, over how many seconds. */
 export interface TimersBenchOptions {
   readonly count: number;
   /** Timers are spread over them. */
@@ -20,6 +21,7 @@ interface Lateness {
   readonly p99: number;
 }
 
+/** Lateness in milliseconds; `doubled`: timers that have fired more than once, which none must. */
 export interface TimersBenchResult extends TimersBenchOptions {
   readonly fired: number;
   readonly doubled: number;
@@ -40,6 +42,7 @@ const timersPerCall = 500;
 const waitMsMax = 60_000;
 const pollMs = 1_000;
 
+/** Gives up `waitMsMax` after the last time: what has not fired by then is missing from `fired`. */
 export async function timers(
   mesh: OwnMesh,
   options: TimersBenchOptions,

@@ -90,6 +90,7 @@ export interface CallHead {
   readonly bytes: number;
 }
 
+/** One call, whole: machines decide by its head, everybody else holds its number. */
 export interface Call {
   readonly head: CallHead;
   readonly name: SessionName;

@@ -83,6 +83,7 @@ export function sendBytes(send: Send): number {
   return timerBytes({ ...send, id: timing.id, repeat: recurrenceOf(timing.due) });
 }
 
+/** What the messages and timers of one turn count against the bounds. */
 export const bytesOfSends = (sends: readonly Send[]): number =>
   sends.reduce((sum, send) => sum + sendBytes(send), 0);
 

@@ -19,6 +19,7 @@ export interface FrameMemory {
   readonly view: DataView;
 }
 
+/** What a frame says beside its place in memory. */
 export interface FrameFields {
   readonly kind: number;
   readonly flags: number;
@@ -95,6 +96,7 @@ const payloadAt = (metaStart: number, meta: number): number =>
   ((metaStart + lengthBytes + meta + lengthBytes + 7) & ~7) - lengthBytes;
 const align4 = (at: number): number => (at + 3) & ~3;
 
+/** Both views of the bytes, nothing copied. */
 export function frameMemory(bytes: Uint8Array): FrameMemory {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }

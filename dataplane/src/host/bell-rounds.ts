@@ -5,6 +5,7 @@ import type { Standing } from "../lane/index.ts";
 import type { Bell, Bells } from "../store/index.ts";
 import type { Inbox } from "./inbox.ts";
 
+/** Where bells ring, and what this node knows of who hears them. */
 export interface BellRoundsOptions {
   readonly bells: Bells;
   readonly inbox: Pick<Inbox, "order">;

@@ -15,6 +15,7 @@ export interface MeshParts {
   readonly log: Logger;
 }
 
+/** How the reactor reaches other nodes: it hears what became of a call later, never within the same pass. */
 export function createMeshPort({ bus, membership, reports, log }: MeshParts): MeshPort {
   return {
     forward(incarnation, call, told) {

@@ -92,6 +92,11 @@ export class ByteWriter {
 
   /** An integer of 0 to 2^53 - 1. */
   varint(value: number): void {
+    // Most are small; the comparison also tells integers from all else.
+    if ((value & 0x7f) === value) {
+      this.u8(value);
+      return;
+    }
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`varint of ${value}`);
     this.#reserve(8);
     // Division, not shifts: those would cut at 32 bits.
@@ -173,12 +178,10 @@ export class ByteWriter {
 /** Reads what ByteWriter wrote; every read is bounded. @throws DecodeError */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Bytes that were not read yet. */
@@ -187,19 +190,21 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] ?? 0;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2), true);
+    return this.u8() + this.u8() * 0x100;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
+    return this.u16() + this.u16() * 0x1_0000;
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8), true);
+    const at = this.#take(8);
+    // A view for each: numbers that are no integers are rare, and most readers meet none.
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset + at, 8).getFloat64(0, true);
   }
 
   /** Refuses what no writer gives: more than 53 bits. */

@@ -73,9 +73,7 @@ interface Connection {
   readonly pace: Pace;
   /** Requests that are not answered; pipelining makes it more than one. */
   waiting: number;
-  /** Those of them that have begun. */
-  begun: number;
-  /** Those that have not: the oldest first. */
+  /** Those of them that have not begun: the oldest first. */
   readonly line: (() => void)[];
 }
 
@@ -97,7 +95,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
   });
   server.on("connection", (socket) => {
     const pace = paceOf(socket);
-    connections.set(socket, { socket, pace, waiting: 0, begun: 0, line: [] });
+    connections.set(socket, { socket, pace, waiting: 0, line: [] });
     socket.on("close", () => {
       connections.delete(socket);
       pace.close();
@@ -110,11 +108,9 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     connection.waiting += 1;
     request.pace = connection.pace;
     let exchange: Exchange | undefined;
-    let hasBegun = false;
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
-      if (hasBegun) connection.begun -= 1;
       beginNext(connection);
       // The answer is let out before the connection ends.
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
@@ -123,11 +119,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
       exchange = onRequest(floor, isClosing, request, response, connection);
       if (isAsking && exchange?.isReceiving === true) response.writeContinue();
     };
-    connection.line.push(() => {
-      hasBegun = true;
-      connection.begun += 1;
-      connection.pace.take(answer);
-    });
+    connection.line.push(answer);
     beginNext(connection);
   };
   server.on("request", (request, response) => take(request, response, false));
@@ -150,9 +142,14 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
 }
 
 /** A caller who does not read its answers has no further ones made. */
-function beginNext({ socket, pace, line, begun }: Connection): void {
+function beginNext(connection: Connection): void {
+  const { socket, pace, line } = connection;
   if (socket.destroyed) return; // nobody hears what they would answer
-  for (const begin of line.splice(0, Math.max(0, pipelinedMax - begun))) begin();
+  while (connection.waiting - line.length < pipelinedMax) {
+    const answer = line.shift();
+    if (answer === undefined) break;
+    pace.take(answer);
+  }
   pace.full(line.length > 0);
 }
 

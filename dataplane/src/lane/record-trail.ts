@@ -1,7 +1,7 @@
 // Where the records before this one lie, as records have it (decision 32): a hint for whoever wakes a session
 // whose records lie far apart. Only their chain proves that none is missing.
 import type { ByteReader, ByteWriter } from "@voda/stdx";
-import { readList, writeList } from "./words.ts";
+import { readList } from "./words.ts";
 
 /** Of the records before this one that replay needs. */
 export interface TrailPart {
@@ -18,11 +18,12 @@ export const trailPart = {
   write(writer: ByteWriter, { count, first, seqs }: TrailPart): void {
     writer.varint(count);
     writer.varint(first);
+    writer.varint(seqs.length);
     let before = first;
-    writeList(writer, seqs, (_, seq) => {
+    for (const seq of seqs) {
       writer.varint(seq - before);
       before = seq;
-    });
+    }
   },
   read(reader: ByteReader): TrailPart {
     const [count, first] = [reader.varint(), reader.varint()];

@@ -111,8 +111,11 @@ export function endActive(suspects: Suspects, { id, stage }: ActiveSuspect, own:
   keepNewest(ended);
 }
 
+const nothing: readonly SuspectChange[] = [];
+
 /** For the next record: as many as one holds. */
 export function takeSuspects({ pending }: Suspects): readonly SuspectChange[] {
+  if (pending.size === 0) return nothing;
   const taken = [...pending].slice(0, suspectsMax);
   for (const [key] of taken) pending.delete(key);
   return taken.map(([, change]) => change);

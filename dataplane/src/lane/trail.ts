@@ -8,8 +8,8 @@ export interface Trail {
   fromN: number;
   /** Its sequence; 0: there is none. */
   first: number;
-  /** Sequences of the last `trailMax`, ascending; those of void records too. */
-  seqs: number[];
+  /** Of the last `trailMax`, ascending; of void records too. Records share the list: it never changes. */
+  seqs: readonly number[];
 }
 
 /** `rows`: all that were read, from the first that replay needs, which is at position `fromN`. */
@@ -22,8 +22,9 @@ export const openTrail = (fromN: number, rows: readonly { readonly seq: number }
 /** One more lies at `seq`. */
 export function addTrail(trail: Trail, seq: number): void {
   if (trail.seqs.length === 0) trail.first = seq;
-  if (trail.seqs.length === trailMax) trail.seqs.shift();
-  trail.seqs.push(seq);
+  const kept = trail.seqs.length === trailMax ? trail.seqs.slice(1) : trail.seqs.slice();
+  kept.push(seq);
+  trail.seqs = kept;
 }
 
 /** A fold covers what lies up to `seq`, which is at position `n`. */
@@ -38,7 +39,7 @@ export function cutTrail(trail: Trail, { seq, n }: { readonly seq: number; reado
 /** For the record after the one at position `n`. */
 export function trailAt({ fromN, first, seqs }: Trail, n: number): TrailPart | undefined {
   if (seqs.length === 0) return undefined;
-  return { count: Math.max(seqs.length, n + 1 - fromN), first, seqs: [...seqs] };
+  return { count: Math.max(seqs.length, n + 1 - fromN), first, seqs };
 }
 
 /** Whether `count` records before `seq`, from `first` on, are read faster one by one than all at once. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import { setImmediate as loopTick } from "node:timers/promises";
-import { systemClock } from "@voda/stdx";
+import { ByteWriter, systemClock } from "@voda/stdx";
 import { agent, s } from "voda";
 import { activationRig, until } from "../../test/activation-rig.ts";
 import { decodeAnswer } from "../call/index.ts";
@@ -34,11 +34,12 @@ describe("an activation", () => {
     const { run, activation, checks, broken, said } = activationRig(sender);
     run("sends");
     await until(() => checks.length === 1);
-    const { isSafeInteger } = Number;
-    Number.isSafeInteger = () => false;
+    const spoiled = mock.method(ByteWriter.prototype, "varint", (value: number) => {
+      throw new RangeError(`varint of ${value}`);
+    });
     activation.askAnswered(1, { ok: true, content: "json", body: new Uint8Array(0) });
     await until(() => broken.length > 0 || said.length > 0);
-    Number.isSafeInteger = isSafeInteger;
+    spoiled.mock.restore();
     assert.deepEqual([broken.length, said], [1, []]);
     assert.match(String(broken[0]), /^RangeError: varint of /);
     activation.close(); // its turn, which nobody ends, would keep the process for its maxTurn

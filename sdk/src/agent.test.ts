@@ -293,7 +293,7 @@ test("options that are unknown, malformed or out of range are refused with the v
   );
   refused(null, /options must be an object/);
   refused({ idle: "5 minutes" }, /agent a: idle of "5 minutes" is not a duration/);
-  refused({ idle: "-5m" }, /is not a duration/);
+  refused({ idle: "-5m" }, /agent a: idle of "-5m" is out of range: 10ms to 7d/);
   refused({ idle: Number.NaN }, /is not a duration/);
   refused({ idle: "8d" }, /agent a: idle of "8d" is out of range: 10ms to 7d/);
   refused({ maxTurn: 0 }, /agent a: maxTurn of 0 is out of range/);

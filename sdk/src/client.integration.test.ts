@@ -467,7 +467,7 @@ test("bad options are refused at once", () => {
   refused({ ulr: url }, /client option "ulr" is unknown \(did you mean url\?\)/);
   refused(url, /^TypeError: createClient takes an object: createClient\(\{ url \}\)$/);
   refused({ url, namespace: "A" }, /namespace "A" is not a name/);
-  refused({ url, timeout: "2 s" }, /timeout of "2 s" is not a duration/);
+  refused({ url, timeout: "2 sec" }, /timeout of "2 sec" is not a duration/);
   refused({ url, retry: { attempts: 0 } }, /retry.attempts of 0 is not a whole number of 1 to 100/);
   refused({ url, retry: { max: 1 } }, /retry option "max" is unknown/);
   refused({ url, headers: { "bad name": "x" } }, /bad name/);

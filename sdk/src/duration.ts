@@ -3,7 +3,7 @@ import { shown } from "./shown.ts";
 
 /**
  * A length of time: a number of milliseconds, or a number with its unit: `"250ms"`, `"2s"`, `"5m"`, `"1h"`,
- * `"7d"`.
+ * `"7d"`; with blanks between them or without.
  */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
@@ -14,7 +14,8 @@ export interface DurationRange {
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const durationText = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+/** What a number is, JavaScript says: so does the type, and what compiles is a duration. */
+const durationText = /^(.*?\S.*?)(ms|s|m|h|d)$/;
 
 /**
  * Whole milliseconds of a duration.
@@ -32,13 +33,14 @@ export function durationMs(what: string, value: Duration, range: DurationRange):
 
 function parse(what: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  const [, amount, unit] = (typeof value === "string" && durationText.exec(value)) || [];
-  if (amount === undefined || unit === undefined)
+  const [, amount, unit = ""] = (typeof value === "string" && durationText.exec(value)) || [];
+  const ms = Number(amount) * (unitMs[unit] ?? Number.NaN);
+  if (!Number.isFinite(ms))
     throw new TypeError(
       `${what} of ${shown(value)} is not a duration: ` +
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
-  return Number(amount) * (unitMs[unit] ?? Number.NaN);
+  return ms;
 }
 
 /** In the largest unit in which it is whole, as it could be written: `7d`. */

@@ -106,8 +106,8 @@ for (const [what, when, words] of [
   ["a negative time", { in: -1 }, "in of -1 is out of range: 0ms to 36600d"],
   [
     "no duration",
-    { in: "1 s" },
-    'in of "1 s" is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
+    { in: "1 sec" },
+    'in of "1 sec" is not a duration: write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
   ],
   ["too often", { every: 999 }, "every of 999 is out of range: 1s to 36600d"],
   ["no date", { at: "tomorrow" }, "at of type string is not a Date"],

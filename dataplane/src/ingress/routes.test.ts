@@ -53,6 +53,29 @@ test("an internal method is as none to clients, and a method may have a time of 
   assert.deepEqual([route.turnMsMax, route.onBusy], [70_000, "reject"]);
 });
 
+test("clients that may only look at workflows are told so, and others nothing of them", () => {
+  const routes = createRoutes();
+  for (const [name, open] of [
+    ["trip", ["begin", "workflowStatus"]],
+    ["vault", ["begin"]],
+  ] as const) {
+    const guarded = agent(name, ["begin", "workflowStatus", "startWorkflow"]);
+    for (const method of guarded.methods)
+      if (!open.some((one) => one === method.name)) method.access = MethodAccess.INTERNAL;
+    routes.set(guarded);
+  }
+  assert.equal(
+    failed(routes.plain("default", "trip", "startWorkflow")).message,
+    "agent trip has no method startWorkflow; it has: begin, workflowStatus; clients may only look at its " +
+      'workflows, unless it says .workflows({...}, { access: "public" })',
+  );
+  for (const [name, method] of [
+    ["trip", "start"],
+    ["vault", "startWorkflow"],
+  ] as const)
+    assert.doesNotMatch(failed(routes.plain("default", name, method)).message, /only look/);
+});
+
 test("an undeployed agent is refused with how to bring it back, until it is deployed again", () => {
   const routes = createRoutes();
   for (const name of ["cart", "shop"]) routes.set(agent(name, ["add"], `shop.v1.${name}`));

@@ -1,6 +1,7 @@
 // From a path to a handler: built anew for each deploy, read on every request.
 import type { Agent } from "@voda/proto/api";
 import { MethodAccess, MethodMode } from "@voda/proto/api";
+import { workflowMethodNames } from "voda/definition";
 import { type Failed, fail, listOf, noMethod, onBusyOf, shown } from "../call/index.ts";
 import type { Route, Routes } from "./target.ts";
 
@@ -58,7 +59,7 @@ export function createRoutes(): RouteTable {
     plain(namespace, name, method) {
       const agent = agents.get(`${namespace}/${name}`);
       if (agent === undefined) return notDeployed(namespace, name);
-      return agent.methods.get(method) ?? noMethod(name, method, agent.methods.keys());
+      return agent.methods.get(method) ?? noPlain(name, agent, method);
     },
     rpc(service, rpc, namespace, wanted) {
       const names = implementers.get(`${namespace}/${service}`);
@@ -84,6 +85,16 @@ export function createRoutes(): RouteTable {
 function namesIn(namespace: string, ids: Iterable<string>): string {
   const own = [...ids].filter((id) => id.startsWith(`${namespace}/`));
   return listOf(own.map((id) => id.slice(namespace.length + 1)));
+}
+
+const onlyLooks =
+  'clients may only look at its workflows, unless it says .workflows({...}, { access: "public" })';
+
+/** Clients that may look at workflows know that there are some, and handlers of all that have them. */
+function noPlain(name: string, { methods }: RoutedAgent, method: string): Failed {
+  const refusal = noMethod(name, method, methods.keys());
+  if (!(workflowMethodNames.has(method) && methods.has("workflowStatus"))) return refusal;
+  return fail("method_not_found", `${refusal.failure.message}; ${onlyLooks}`);
 }
 
 /** `implementers`: of the service. */

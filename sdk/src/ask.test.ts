@@ -10,10 +10,11 @@ const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, get: 
 
 function asking() {
   const asked: AskRequest[] = [];
-  const ask = askFunction(async (one) => {
+  const perform = async (one: AskRequest): Promise<unknown> => {
     asked.push(one);
     return 7;
-  });
+  };
+  const ask = askFunction(perform, () => () => undefined);
   return { asked, ask };
 }
 

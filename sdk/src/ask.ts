@@ -46,6 +46,12 @@ export interface AskRequest {
   readonly timeoutMs: number | undefined;
 }
 
+/**
+ * For hosts: a handler has named a session, as in `ctx.ask(stock, "t")`. What it returns is called with each
+ * call of a handler of it: without one the name does nothing, which no type shows.
+ */
+export type NameFunction = (what: string, agent: unknown, key: unknown) => () => void;
+
 /** A key that is too long is shown with its beginning. */
 const keyCharsShown = 64;
 const optionNames: ReadonlySet<string> = new Set(["timeout"]);
@@ -54,10 +60,15 @@ const optionNames: ReadonlySet<string> = new Set(["timeout"]);
  * For hosts: `ctx.ask` that has them performed so. What arrives at `perform` has been checked: it becomes a
  * frame, and one that cannot be read would end the thread of all sessions of a bundle.
  */
-export function askFunction(perform: (request: AskRequest) => Promise<unknown>): AskFunction {
+export function askFunction(
+  perform: (request: AskRequest) => Promise<unknown>,
+  named: NameFunction,
+): AskFunction {
   return <D extends CalledAgent>(agent: D, key: string, options: AskOptions = {}) => {
     const target = targetOf(agent, key, options);
+    const called = named("ctx.ask", "refusal" in target ? undefined : agent, key);
     const asks = properties((method) => async (...inputs: unknown[]) => {
+      called();
       try {
         if ("refusal" in target) throw target.refusal;
         return perform({ ...target, method, body: bodyFor(method, inputs) });
@@ -117,7 +128,8 @@ function refusalOf(way: string, refusal: unknown): unknown {
   return refusal instanceof RangeError ? new RangeError(words) : new TypeError(words);
 }
 
-function nameShown(agent: unknown): string {
+/** That of an agent, `?` of what is none. */
+export function nameShown(agent: unknown): string {
   const isNamed = typeof agent === "object" && agent !== null && "name" in agent;
   return isNamed && identifierProblem("agent", agent.name) === undefined ? String(agent.name) : "?";
 }

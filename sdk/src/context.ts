@@ -77,7 +77,7 @@ export interface Ctx<S extends Schema, W extends object = object> extends CallCo
    * Sends a message to a handler of another session, which nobody waits for: it leaves with the commit of
    * this turn, in order for each target, and takes effect once, whatever is killed. Throws VodaError for what
    * cannot be sent: an input that is no JSON, more than a turn or the session may send. An agent or a method
-   * that is not there fails the turn at its end.
+   * that is not there fails the turn at its end; of one that no method is called of the log has a warning.
    */
   readonly send: SendFunction;
   /**

@@ -13,7 +13,14 @@ import type { NotifyFunction } from "./workflow-start.ts";
 
 export type * from "@voda/proto/fields";
 export { type Details, readDetails } from "./answer.ts";
-export { type AskFunction, type AskRequest, askFunction } from "./ask.ts";
+export {
+  type AskFunction,
+  type AskRequest,
+  askFunction,
+  type NameFunction,
+  nameShown,
+  wayOf,
+} from "./ask.ts";
 export type { CallContext, Caller, Ctx, Logger, ReadCtx } from "./context.ts";
 export type { TimingWorld } from "./due.ts";
 export {

@@ -5,6 +5,8 @@ import { agent, VodaError } from "./index.ts";
 import { cancelFunction, scheduleFunction } from "./schedule.ts";
 import { type SendRequest, sendFunction } from "./send.ts";
 
+const unheard = () => () => undefined;
+
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, reset: () => null });
 const untyped = (value: unknown): never => value as never;
 /** One of a class of its own. */
@@ -18,9 +20,9 @@ function scheduling() {
   const world = { uuid: () => `id ${taken.length}`, nowMs: () => nowMs };
   return {
     taken,
-    schedule: scheduleFunction(take, world),
+    schedule: scheduleFunction(take, world, unheard),
     cancel: cancelFunction(take),
-    send: sendFunction(take, world),
+    send: sendFunction(take, world, unheard),
   };
 }
 

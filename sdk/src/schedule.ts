@@ -2,7 +2,7 @@
 import type { Due } from "@voda/proto/timing";
 import { cronCharsMax, everyMsMin, timerIdCharsMax } from "@voda/proto/wire";
 import type { CalledAgent } from "./agent-types.ts";
-import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
+import { agentNameOf, bodyFor, type NameFunction, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
@@ -51,7 +51,11 @@ const timeNames = ["in", "at", "every", "cron"] as const;
 const optionNames: ReadonlySet<string> = new Set([...timeNames, "timeZone", "id"]);
 
 /** For hosts: `ctx.schedule`. What arrives at `take` has been checked. */
-export function scheduleFunction(take: (request: SendRequest) => void, world: TimingWorld): ScheduleFunction {
+export function scheduleFunction(
+  take: (request: SendRequest) => void,
+  world: TimingWorld,
+  named: NameFunction,
+): ScheduleFunction {
   return <D extends CalledAgent>(agent: D, key: string, when: ScheduleOptions) => {
     const name = agentNameOf("ctx.schedule", agent);
     const target = wayOf("ctx.schedule", agent, key);
@@ -59,7 +63,9 @@ export function scheduleFunction(take: (request: SendRequest) => void, world: Ti
       checkKey(key);
       return { due: dueOf(when, world), given: when.id === undefined ? undefined : idOf(when.id) };
     });
+    const called = named("ctx.schedule", agent, key);
     const schedules = properties((method) => (...inputs: unknown[]): string => {
+      called();
       const way = `${target}.${method}`;
       const body = told(way, () => bodyFor(method, inputs));
       const id = given ?? world.uuid();

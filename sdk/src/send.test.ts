@@ -3,13 +3,15 @@ import { test } from "node:test";
 import { agent, VodaError } from "./index.ts";
 import { type SendRequest, sendFunction } from "./send.ts";
 
+const unheard = () => () => undefined;
+
 const counter = agent("counter").handlers({ add: (_ctx, by: number) => by, reset: () => null });
 
 function sending() {
   const taken: SendRequest[] = [];
   return {
     taken,
-    send: sendFunction((one) => taken.push(one), { uuid: () => "an id", nowMs: () => 0 }),
+    send: sendFunction((one) => taken.push(one), { uuid: () => "an id", nowMs: () => 0 }, unheard),
   };
 }
 

@@ -1,7 +1,7 @@
 // Messages from agent to agent: what a handler writes, and what its host is given to do.
 import type { Due, Timing } from "@voda/proto/timing";
 import type { CalledAgent } from "./agent-types.ts";
-import { agentNameOf, bodyFor, told, wayOf } from "./ask.ts";
+import { agentNameOf, bodyFor, type NameFunction, told, wayOf } from "./ask.ts";
 import { lengthOf, type TimingWorld, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Called } from "./json.ts";
@@ -41,7 +41,11 @@ export interface SendRequest {
 }
 
 /** For hosts: `ctx.send` that has them take messages so. What arrives at `take` has been checked. */
-export function sendFunction(take: (request: SendRequest) => void, world: TimingWorld): SendFunction {
+export function sendFunction(
+  take: (request: SendRequest) => void,
+  world: TimingWorld,
+  named: NameFunction,
+): SendFunction {
   return <D extends CalledAgent>(agent: D, key: string, options?: SendOptions) => {
     const name = agentNameOf("ctx.send", agent);
     const target = wayOf("ctx.send", agent, key);
@@ -49,7 +53,9 @@ export function sendFunction(take: (request: SendRequest) => void, world: Timing
       checkKey(key);
       return options && dueOf(options, world);
     });
+    const called = named("ctx.send", agent, key);
     const sends = properties((method) => (...inputs: unknown[]): void => {
+      called();
       const way = `${target}.${method}`;
       const body = told(way, () => bodyFor(method, inputs));
       take({ way, agent: name, key, method, body, ...(due && { timing: { id: world.uuid(), due } }) });

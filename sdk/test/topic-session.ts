@@ -108,6 +108,7 @@ export class TopicSession {
         sent.push(letter);
       },
       { uuid: () => "an id", nowMs: () => 0 },
+      () => () => undefined,
     );
     const timed = (isTimed: boolean) => (): void => {
       this.#isTimed = isTimed;

@@ -189,6 +189,7 @@ export class WorkerActivation {
       input: undefined,
       context: undefined,
       draws: undefined,
+      names: undefined,
       sends: { sends: [], bytes: 0, strange: undefined },
       hasSteps: false,
       hasResult: false,
@@ -239,6 +240,7 @@ export class WorkerActivation {
     if (!this.#isRunning(running) || running.sends === undefined) return;
     const { sends } = running;
     running.sends = undefined;
+    this.#outside.returned(running);
     const checked = this.#outside.check(running.call.head.number, sends);
     if (checked === undefined) {
       this.#commit(running, result, sends);

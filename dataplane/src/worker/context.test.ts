@@ -7,6 +7,7 @@ const ignore = (): void => undefined;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 const host: TurnHost<string> = {
   log: () => log,
+  named: () => ignore,
   ask: async (...asked) => asked,
   send: ignore,
   run: async (...run) => run,

@@ -10,6 +10,7 @@ import {
   type GatherFunction,
   type HostContext,
   type Logger,
+  type NameFunction,
   type NotifyFunction,
   notifyFunction,
   type RunFunction,
@@ -49,6 +50,7 @@ export class Abort {
 /** What the contexts of one activation have it do, each for its own turn. */
 export interface TurnHost<T> {
   log(turn: T): Logger;
+  named(turn: T, ...of: Parameters<NameFunction>): () => void;
   ask(turn: T, request: AskRequest): Promise<unknown>;
   send(turn: T, request: SendRequest): void;
   run(turn: T, request: RunRequest): Promise<unknown>;
@@ -95,17 +97,17 @@ export class Context<T> implements HostContext {
   }
 
   get ask(): AskFunction {
-    this.#ask ??= askFunction((request) => this.#host.ask(this.#turn, request));
+    this.#ask ??= askFunction((request) => this.#host.ask(this.#turn, request), this.#named);
     return this.#ask;
   }
 
   get send(): SendFunction {
-    this.#send ??= sendFunction((one) => this.#take(one), this.#timing);
+    this.#send ??= sendFunction((one) => this.#take(one), this.#timing, this.#named);
     return this.#send;
   }
 
   get schedule(): ScheduleFunction {
-    this.#schedule ??= scheduleFunction((one) => this.#take(one), this.#timing);
+    this.#schedule ??= scheduleFunction((one) => this.#take(one), this.#timing, this.#named);
     return this.#schedule;
   }
 
@@ -132,6 +134,10 @@ export class Context<T> implements HostContext {
 
   get gather(): GatherFunction {
     return this.#host.gather();
+  }
+
+  get #named(): NameFunction {
+    return (...of) => this.#host.named(this.#turn, ...of);
   }
 
   get #timing(): TimingWorld {

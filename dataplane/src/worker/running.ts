@@ -4,6 +4,7 @@ import type { Handler } from "voda/definition";
 import type { SessionCall } from "../call/index.ts";
 import type { Abort, Context } from "./context.ts";
 import type { TurnDraws } from "./draws.ts";
+import type { TurnNames } from "./names.ts";
 import { currentStep, type Origin } from "./origin.ts";
 import type { TurnSends } from "./sends.ts";
 import { notInStep } from "./steps.ts";
@@ -24,6 +25,8 @@ export interface Running {
   context: Context<Running> | undefined;
   /** `undefined` before it is asked for one of them. */
   draws: TurnDraws | undefined;
+  /** `undefined` before it names a session. */
+  names: TurnNames | undefined;
   /** `undefined` when the handler has ended. */
   sends: TurnSends | undefined;
   hasSteps: boolean;

@@ -5,6 +5,7 @@ import {
   type AskRequest,
   type Handler,
   type HostContext,
+  type NameFunction,
   type RunRequest,
   type SendRequest,
   type WorkflowBody,
@@ -19,6 +20,7 @@ import type { TurnHost } from "./context.ts";
 import { type Draws, TurnDraws } from "./draws.ts";
 import { siteOf } from "./failed-ask.ts";
 import { type AgentLog, loggerOf } from "./log.ts";
+import { NamedSessions } from "./names.ts";
 import { guardWrites, type Running, stepOf } from "./running.ts";
 import { KnownTargets, OutboxRoom, type TurnSends } from "./sends.ts";
 import { endedTurn, notInStep, Steps, stepReadonly } from "./steps.ts";
@@ -60,6 +62,7 @@ export class TurnOutside implements TurnHost<Running> {
   #steps: Steps | undefined;
   readonly #room: OutboxRoom;
   readonly #targets = new KnownTargets();
+  readonly #names = new NamedSessions();
   /** Of agents that have some. */
   readonly #workflows: Workflows<Running> | undefined;
 
@@ -80,6 +83,11 @@ export class TurnOutside implements TurnHost<Running> {
 
   log({ origin }: Running): ReturnType<typeof loggerOf> {
     return loggerOf(this.#session.log, origin);
+  }
+
+  named(running: Running, ...of: Parameters<NameFunction>): () => void {
+    running.names ??= new Set();
+    return this.#names.open(running.names, running.call.method, of);
   }
 
   ask(running: Running, request: AskRequest): Promise<unknown> {
@@ -139,6 +147,13 @@ export class TurnOutside implements TurnHost<Running> {
     if (step !== undefined) throw notInStep("ctx.start or ctx.notify", step);
     if (this.#workflows === undefined) throw noWorkflows(this.#session.name.agent);
     return this.#workflows.turnOf(running, context, running.call.head.readonly);
+  }
+
+  /** The handler has returned. */
+  returned({ names, origin }: Running): void {
+    if (names === undefined || names.size === 0) return;
+    for (const { message, ...facts } of this.#names.uncalled(names))
+      this.#session.log.say("warn", message, facts, origin);
   }
 
   /** What a handler asked of another session is answered. */

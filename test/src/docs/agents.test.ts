@@ -101,6 +101,7 @@ test("the list of what a handler gets is that of the code", () => {
   const none = (): never => assert.fail("nothing is done");
   const host = {
     log: none,
+    named: none,
     ask: none,
     send: none,
     run: none,

@@ -30,6 +30,7 @@ export const fieldKinds = {
   map: { number: 3, holdsValues: true },
   text: { number: 4, holdsValues: false },
   flag: { number: 5, holdsValues: false },
+  log: { number: 6, holdsValues: true },
 } as const satisfies { readonly [K in keyof Handles<Json>]: FieldKindRow };
 
 /** Kinds of fields. */
@@ -70,6 +71,11 @@ export interface Handles<X> {
   readonly text: TextState;
   /** A yes or no that starts as no. */
   readonly flag: Flag;
+  /**
+   * JSON values that are appended, and read from both ends; a turn writes what it appends, not the whole.
+   * With a schema, values are checked before they are written, as in `register`.
+   */
+  readonly log: LogState<X>;
 }
 
 /** What a `readonly` handler gets for a field of each kind. */
@@ -79,6 +85,7 @@ export interface ReadHandles<X> {
   readonly map: ReadMap<X>;
   readonly text: ReadText;
   readonly flag: ReadFlag;
+  readonly log: ReadLog<X>;
 }
 
 /** A counter in a `readonly` handler. */
@@ -171,4 +178,38 @@ export interface Flag extends ReadFlag {
   enable(): void;
   /** To no; nothing changes when it is so already. */
   disable(): void;
+}
+
+/**
+ * A log in a `readonly` handler. The first entry has place 0, and every entry keeps its place for ever: one
+ * that was redacted, or is older than what the log keeps, leaves its place empty. Iterates from the oldest
+ * entry, over those that were there when the iteration began.
+ */
+export interface ReadLog<X> extends Iterable<X> {
+  /** How many were ever appended, which is the place of the next one; empty places count. */
+  readonly length: number;
+  /**
+   * The entry at the place, `undefined` where there is none. It is frozen. A negative place counts from the
+   * end: -1 is the newest. @throws TypeError for what is no integer
+   */
+  at(place: number): X | undefined;
+  /** The newest entries, the oldest of them first. @throws TypeError for what is no count */
+  last(count: number): X[];
+  /** The entries from a place up to another one, which is left out, as of arrays. @throws as `at` */
+  slice(from?: number, to?: number): X[];
+  /** As `slice`, each entry with its place, one at a time. @throws as `at` */
+  entries(from?: number, to?: number): Iterable<[place: number, entry: X]>;
+  /** All entries: so a handler may return the log itself. */
+  toJSON(): readonly X[];
+}
+
+/** A log. Entries are frozen. */
+export interface LogState<X> extends ReadLog<X> {
+  /** Adds an entry to the end and returns its place. @throws TypeError when it cannot be stored */
+  append(value: X): number;
+  /**
+   * Empties a place; whether there was an entry. Its bytes are in no snapshot from then on.
+   * @throws TypeError when the log has no such place
+   */
+  redact(place: number): boolean;
 }

@@ -426,6 +426,29 @@ test("fields with a schema have a validator, which says what is wrong", () => {
   assert.equal(makers["then"], undefined, "what JavaScript asks by itself is no slip");
 });
 
+test("a log has a schema, a number of places that it keeps, both or neither", () => {
+  const word = {
+    "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value: String(value) }) },
+  } as const;
+  const fields = { all: s.log<number>(), few: s.log<number>({ keep: 2 }), words: s.log(word, { keep: 1 }) };
+  const logs = agent("a", fields);
+  assert.deepEqual(definitionOf(logs).fields, [
+    { name: "all", kind: "log" },
+    { name: "few", kind: "log", keep: 2 },
+    { name: "words", kind: "log", keep: 1 },
+  ]);
+  assert.deepEqual([...validatorsOf(logs).keys()], ["words"]);
+  const made = (...args: readonly unknown[]): unknown => s.log(...(args as []));
+  for (const [args, message] of [
+    [[{ keep: 0 }], "s.log: keep of 0 is not a whole number of 1 to 9007199254740991"],
+    [[word, { keep: "3" }], 's.log: keep of "3" is not a whole number of 1 to 9007199254740991'],
+    [[{ kep: 1 }], 's.log: option "kep" is unknown (did you mean keep?); known are keep'],
+    [[null], "s.log: options must be an object"],
+    [[{ keep: 1 }, word], "s.log takes at most a schema and options, not 2 values"],
+  ] as const)
+    assert.throws(() => made(...args), { message });
+});
+
 test("an initial value must be JSON and is kept as a frozen copy", () => {
   const initial = { tags: ["a"] };
   const [field] = definitionOf(agent("a", { profile: s.register(initial) })).fields;

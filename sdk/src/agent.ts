@@ -174,8 +174,13 @@ export function agent<const N extends string, S extends Schema = None>(
   const fields = fieldsOf(name, schema === undefined ? {} : schema);
   const validators = new Map<string, Validate>();
   for (const field of fields) if (field.validate !== undefined) validators.set(field.name, field.validate);
-  const plainFields = fields.map(({ name: field, kind, initial }) =>
-    Object.freeze({ name: field, kind, ...(initial !== undefined && { initial }) }),
+  const plainFields = fields.map(({ name: field, kind, initial, keep }) =>
+    Object.freeze({
+      name: field,
+      kind,
+      ...(initial !== undefined && { initial }),
+      ...(keep !== undefined && { keep }),
+    }),
   );
   const limits = limitsOf(name, options);
   const definition = { name, fields: Object.freeze(plainFields), methods: Object.freeze([]), ...limits };

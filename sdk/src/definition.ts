@@ -89,6 +89,8 @@ export interface FieldDefinition {
   readonly kind: FieldKind;
   /** What a new session has; only of registers. */
   readonly initial?: Json;
+  /** How many of its newest places a log keeps. Absent: all. */
+  readonly keep?: number;
 }
 
 /** One handler of an agent. */

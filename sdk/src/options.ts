@@ -199,7 +199,8 @@ function gpuMilliOf(what: string, gpu: number): number {
   return milli;
 }
 
-function whole(what: string, value: number, min: number, max: number): number {
+/** @throws RangeError when it is no whole number in the range */
+export function whole(what: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max)
     throw new RangeError(`${what} of ${shown(value)} is not a whole number of ${min} to ${max}`);
   return value;

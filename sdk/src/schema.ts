@@ -5,6 +5,7 @@ import { BrokenSchemaError, describeIssues, ofSchema, resultOf } from "./issues.
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem, reservedProblem } from "./name.ts";
 import { didYouMean } from "./near.ts";
+import { refuseUnknown, whole } from "./options.ts";
 import { isThenable } from "./thenable.ts";
 
 export type { FieldKind };
@@ -40,6 +41,7 @@ export type Validate = (value: unknown, what: string, path: string) => Validatio
 
 interface FieldParts {
   readonly initial?: Json;
+  readonly keep?: number;
   readonly validate?: Validate;
 }
 
@@ -59,9 +61,25 @@ interface RegisterMaker {
    */
   register<X>(schema: SchemaOf<X>, initial: NoInfer<X>): FieldOf<"register", X>;
 }
+
+/** Options of a log. */
+export interface LogOptions {
+  /** How many of its newest places it keeps, at least 1; older entries go as others come. Default all. */
+  readonly keep?: number;
+}
+
+interface LogMaker {
+  /**
+   * JSON values that are appended, and read from both ends; a turn writes what it appends, not the whole.
+   * @throws TypeError or RangeError for a wrong option
+   */
+  log<X>(options?: LogOptions): FieldOf<"log", X>;
+  /** As above; what is appended is checked by the schema, as in `register`. @throws as above */
+  log<X>(schema: SchemaOf<X>, options?: LogOptions): FieldOf<"log", X>;
+}
 // Mapped over `Pick`, so that each maker has the documentation of its kind's handle.
 type ValueMakers = {
-  readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register">>]: <X>(
+  readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register" | "log">>]: <X>(
     schema?: SchemaOf<X>,
   ) => FieldOf<K, X>;
 };
@@ -73,7 +91,7 @@ type OwnMakers = {
  * The fields of a state: one function for each kind. Together the values of a session take at most 32 MiB:
  * a turn that would make them larger is undone, and fails with `too_large`.
  */
-export const s: RegisterMaker & ValueMakers & OwnMakers = makers();
+export const s: RegisterMaker & LogMaker & ValueMakers & OwnMakers = makers();
 
 function makers() {
   const others = fieldKindNames.map((kind) => [
@@ -88,7 +106,7 @@ function makers() {
       return field(kind, partsOf(kind, args[0]));
     },
   ]);
-  return new Proxy({ ...Object.fromEntries(others), register }, { get: makerOf });
+  return new Proxy({ ...Object.fromEntries(others), register, log }, { get: makerOf });
 }
 
 /** A slip such as `s.conter()` would be told as "is not a function", without a word of what there is. */
@@ -106,7 +124,7 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
       's.register needs the value that a new session has: s.register("") or s.register(null)',
     );
   if (args.length === 1) {
-    if (hasStandard(args[0]))
+    if (isSchema(args[0]))
       throw new TypeError(
         "s.register with a schema needs the value that a new session has too: s.register(schema, initial)",
       );
@@ -117,6 +135,17 @@ function register<X>(...args: [initial: X] | [schema: SchemaOf<X>, initial: X]):
   if (!validation.ok)
     throw new TypeError(`the initial value of s.register does not fit its schema: ${validation.problem}`);
   return field("register", { initial: initialValue(validation.value), validate });
+}
+
+const logOptions: ReadonlySet<string> = new Set(["keep"]);
+
+function log<X>(...args: [LogOptions?] | [SchemaOf<X>, LogOptions?]): Field<"log", X> {
+  const [schema, options = {}] = isSchema(args[0]) ? [args[0], args[1]] : [undefined, args[0]];
+  if (args.length > (schema === undefined ? 1 : 2))
+    throw new TypeError(`s.log takes at most a schema and options, not ${args.length} values`);
+  refuseUnknown("s.log: option", options, logOptions);
+  if (options.keep !== undefined) whole("s.log: keep", options.keep, 1, Number.MAX_SAFE_INTEGER);
+  return field("log", { ...partsOf("log", schema), ...options });
 }
 
 function partsOf(kind: string, schema: StandardSchemaV1 | undefined): FieldParts {
@@ -139,7 +168,7 @@ function freeze(value: Json): Json {
 }
 
 /** Schemas are objects or, in some libraries, functions. */
-const hasStandard = (value: unknown): boolean =>
+const isSchema = <X>(value: unknown): value is SchemaOf<X> =>
   ((typeof value === "object" && value !== null) || typeof value === "function") && "~standard" in value;
 
 /** @throws TypeError when it is not a schema */

@@ -132,6 +132,35 @@ test("a call that is repeated under its id takes effect once, also beyond a deat
   assert.equal(mesh.state(account, "a").cents, 5);
 });
 
+test("a log has what was answered, and nothing of a turn that failed, when the node dies", async () => {
+  const chat = agent("chat", { said: s.log<string>({ keep: 40 }) })
+    .readonly({ latest: ({ state }) => state.said.last(2) })
+    .handlers({
+      say(ctx, text: string) {
+        const place = ctx.state.said.append(text);
+        if (text === "") throw new VodaError("invalid_argument", `place ${place} would be empty`);
+        return [place, ctx.state.said.at(-1)];
+      },
+      forget: (ctx, place: number) => ctx.state.said.redact(place),
+    });
+  await using mesh = await testMesh({ agents: [chat] });
+  const { say, forget, latest } = mesh.client.chat("c");
+  const long = "x".repeat(2_000);
+  for (let place = 0; place < 50; place += 1) {
+    const text = `${place} ${long}`;
+    if (place % 10 === 9) mesh.kill();
+    assert.deepEqual(await say(text), [place, text]);
+    await assert.rejects(say(""), { message: `place ${place + 1} would be empty` });
+  }
+  assert.deepEqual(await Promise.all([11, 9].map((place) => forget(place))), [true, false]);
+  const late = say("late");
+  mesh.kill();
+  assert.deepEqual(await late, [50, "late"]);
+  await mesh.sleep(chat, "c");
+  assert.deepEqual(await latest(), [`49 ${long}`, "late"]);
+  assert.equal(mesh.state(chat, "c").said.length, 39, "of 51 the newest 40, and one is redacted");
+});
+
 test("time passes when the test says so: sessions fall asleep, turns end, timers ring", async () => {
   await using mesh = await testMesh({ agents, now: new Date(0) });
   const ann = mesh.client.account("ann");

@@ -281,6 +281,15 @@ function refusesWrongHandlers(): void {
   agent("x", { at: s.register<Date>(new Date()) });
   // @ts-expect-error a field whose values hold one
   agent("x", { at: s.map<{ when: Date }>() });
+  // @ts-expect-error entries that hold one
+  agent("x", { at: s.log<{ when: Date }>({ keep: 1 }) });
+  // @ts-expect-error no such option
+  agent("x", { chat: s.log<string>({ kept: 1 }) });
+  agent("x", { chat: s.log<string>() })
+    // @ts-expect-error a reader does not append
+    .readonly({ say: (ctx, text: string) => ctx.state.chat.append(text) })
+    // @ts-expect-error nor is a number a text
+    .handlers({ count: (ctx) => ctx.state.chat.append(1) });
   // @ts-expect-error a name that another block has
   profileAgent.handlers({ score: () => 1 });
   // @ts-expect-error not a field

@@ -6,11 +6,19 @@ import { crc32 } from "node:zlib";
 import { DecodeError } from "@voda/stdx";
 import { CorruptError, openState, UnsupportedFormatError } from "./index.ts";
 
+/** Folders of `testdata`, and what the names of their files begin with. */
+const histories = [
+  [1, ""],
+  [2, ""],
+  [2, "log-"],
+] as const;
+
 const schema = {
   profile: { kind: "register", initial: null },
   visits: { kind: "counter" },
   items: { kind: "map" },
   notes: { kind: "text" },
+  chat: { kind: "log", keep: 4 },
 } as const;
 const open = (pages?: readonly Uint8Array[]) => openState(schema, { crc32 }, pages);
 
@@ -39,10 +47,10 @@ function refuses(act: () => unknown, what: string): void {
   );
 }
 
-for (const format of [1, 2]) {
-  test(`a delta of format ${format} with any bit flipped, or cut anywhere, leaves no trace`, () => {
+for (const [format, prefix] of histories) {
+  test(`a delta of ${prefix}format ${format} with any bit flipped, or cut anywhere, leaves no trace`, () => {
     const live = open();
-    for (const delta of golden(format, "deltas")) {
+    for (const delta of golden(format, `${prefix}deltas`)) {
       const before = live.snapshot();
       for (const [what, damaged] of damages(delta)) refuses(() => live.apply(damaged), what);
       assert.deepEqual(live.snapshot(), before);
@@ -50,13 +58,13 @@ for (const format of [1, 2]) {
     }
   });
 
-  test(`a snapshot of format ${format} with any bit of any page flipped, or cut anywhere, is refused`, () => {
-    const pages = golden(format, "pages");
+  test(`a snapshot of ${prefix}format ${format} with any bit of any page flipped, or cut anywhere, is refused`, () => {
+    const pages = golden(format, `${prefix}pages`);
     for (const [index, page] of pages.entries())
       for (const [what, damaged] of damages(page))
         refuses(() => open(pages.with(index, damaged)), `page ${index}, ${what}`);
     for (let missing = 0; missing < pages.length; missing += 1)
       refuses(() => open(pages.toSpliced(missing, 1)), `without page ${missing}`);
-    assert.equal(open(pages).seq, 2);
+    assert.equal(open(pages).seq, golden(format, `${prefix}deltas`).length);
   });
 }

@@ -16,6 +16,8 @@ export interface FieldSchema {
   readonly initial?: Json;
   /** Of kinds that hold values. Default: every value that is Json. */
   readonly check?: Check;
+  /** Of a log: how many of its newest places it keeps. Default all. */
+  readonly keep?: number;
 }
 
 /**

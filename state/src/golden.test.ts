@@ -70,3 +70,33 @@ for (const format of [1, 2]) {
     }
   });
 }
+
+const log = { chat: { kind: "log", keep: 4 } } as const;
+
+/** A place that was redacted and one that is not kept. */
+function chat() {
+  const live = openState(log, tools);
+  const deltas = [["first", { role: "user", text: "🌊" }, null], ["second"], [-1.5]].map((values, i) => {
+    const tx = live.begin();
+    for (const value of values) tx.state.chat.append(value);
+    if (i === 2) tx.state.chat.redact(2);
+    return tx.commit(1);
+  });
+  return { live, deltas };
+}
+
+test("the same entries of a log give its golden deltas and pages, and these the same entries", () => {
+  const { live, deltas } = chat();
+  assert.deepEqual(lines(deltas), lines(golden("log-deltas")));
+  assert.deepEqual(lines(live.snapshot()), lines(golden("log-pages")));
+  const replayed = openState(log, tools);
+  for (const delta of golden("log-deltas")) replayed.apply(delta);
+  for (const one of [replayed, openState(log, tools, golden("log-pages"))]) {
+    const entries = [
+      [1, { role: "user", text: "🌊" }],
+      [3, "second"],
+      [4, -1.5],
+    ];
+    assert.deepEqual([...one.view().state.chat.entries()], entries);
+  }
+});

@@ -223,3 +223,13 @@ export function describe(value: unknown): string {
     ? `an instance of ${maker.name}`
     : "an object of a class";
 }
+
+const givenCharsMax = 80;
+
+/** A text is quoted: "2" would look like a number that is refused for no reason. */
+export function givenText(given: unknown): string {
+  if (typeof given === "string") return JSON.stringify(given.slice(0, givenCharsMax));
+  if (given instanceof Promise) return "a promise";
+  if (typeof given === "object" && given !== null) return Array.isArray(given) ? "an array" : "an object";
+  return typeof given === "function" ? "a function" : String(given);
+}

@@ -4,6 +4,7 @@ import { SchemaError } from "./errors.ts";
 import type { Field, FieldSchema } from "./field.ts";
 import { CounterField } from "./kinds/counter.ts";
 import { FlagField } from "./kinds/flag.ts";
+import { LogField } from "./kinds/log.ts";
 import { MapField } from "./kinds/map.ts";
 import { RegisterField } from "./kinds/register.ts";
 import { TextField } from "./kinds/text.ts";
@@ -16,6 +17,7 @@ const makers: { readonly [K in FieldKind]: FieldMaker } = {
   map: MapField,
   text: TextField,
   flag: FlagField,
+  log: LogField,
 };
 
 /**

@@ -130,7 +130,7 @@ test("nothing is lost when nats-server is killed under calls", async () => {
 
 test("an idle session sleeps, leaves the node, and wakes with its state and its stored answers", async () => {
   assert.equal((await call(n1.url, "sleeper/s/add", { input: 3, id: "once" })).body, 3);
-  const whole = { count: 3, title: "old", items: { a: 1 }, notes: "hello", done: true };
+  const whole = { count: 3, title: "old", items: { a: 1 }, notes: "hello", done: true, past: ["filled"] };
   assert.deepEqual((await call(n1.url, "sleeper/s/fill")).body, whole);
   const isAsleep = async (): Promise<boolean> => {
     const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/GetSession`, {
@@ -151,6 +151,7 @@ test("a state of many pages survives folds, sleep and SIGKILL", async () => {
     await insist(n1.url, "pages/big/fill", { from: i * 10, count: 10, bytes: 8_000 }, `fill-${i}`);
   await n1.kill9();
   assert.equal(await insist(n2.url, "pages/big/size", undefined), 240);
+  assert.deepEqual(await insist(n2.url, "pages/big/tail", undefined), [240, 2_000, ["line 238", "line 239"]]);
   await n1.restart();
   await insist(n2.url, "pages/big/write", { key: "k7", text: "new" }, "write");
   assert.equal(await insist(n1.url, "pages/big/read", "k7"), "new");

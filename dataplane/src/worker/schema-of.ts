@@ -21,12 +21,13 @@ export function schemaOf(agent: AnyAgent): Schema {
 
 function fieldSchema(
   agent: string,
-  { kind, initial }: FieldDefinition,
+  { kind, initial, keep }: FieldDefinition,
   validate: Validate | undefined,
 ): FieldSchema {
   return {
     kind,
     ...(initial !== undefined && { initial }),
+    ...(keep !== undefined && { keep }),
     ...(validate !== undefined && { check: checking(agent, validate) }),
   };
 }

@@ -2,7 +2,7 @@ import type { Counter } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { RefusedValueError } from "../errors.ts";
 import { type Field, findSlot, refuseAssign, refuseSet, type Scope } from "../field.ts";
-import { readJson, writeJson } from "../json.ts";
+import { givenText, readJson, writeJson } from "../json.ts";
 
 interface CounterSlot {
   /**
@@ -153,13 +153,3 @@ function integer(reader: ByteReader): number {
 }
 
 const isInteger = (amount: unknown): amount is number => Number.isSafeInteger(amount);
-
-const givenCharsMax = 80;
-
-/** A text is quoted: "2" would look like a number that is refused for no reason. */
-function givenText(given: unknown): string {
-  if (typeof given === "string") return JSON.stringify(given.slice(0, givenCharsMax));
-  if (given instanceof Promise) return "a promise";
-  if (typeof given === "object" && given !== null) return Array.isArray(given) ? "an array" : "an object";
-  return typeof given === "function" ? "a function" : String(given);
-}

@@ -2,8 +2,13 @@
 import { agent, s, VodaError } from "voda";
 import { defineConfig } from "voda/config";
 
-const pages = agent("pages", { notes: s.map<string>() })
+const pages = agent("pages", { notes: s.map<string>(), lines: s.log<string>() })
   .readonly({
+    tail: ({ state: { lines } }) => [
+      lines.length,
+      lines.at(0)?.length,
+      lines.last(2).map((text) => text.slice(0, 8)),
+    ],
     size: (ctx) => ctx.state.notes.size,
     read: (ctx, key: string) => ctx.state.notes.get(key) ?? null,
   })
@@ -13,7 +18,10 @@ const pages = agent("pages", { notes: s.map<string>() })
       return ctx.state.notes.size;
     },
     fill(ctx, { from, count, bytes }: { from: number; count: number; bytes: number }) {
-      for (let i = from; i < from + count; i += 1) ctx.state.notes.set(`k${i}`, "x".repeat(bytes));
+      for (let i = from; i < from + count; i += 1) {
+        ctx.state.notes.set(`k${i}`, "x".repeat(bytes));
+        ctx.state.lines.append(`line ${i}`.padEnd(bytes / 4));
+      }
       return ctx.state.notes.size;
     },
   });
@@ -60,6 +68,7 @@ const everyKind = {
   items: s.map<number>(),
   notes: s.text(),
   done: s.flag(),
+  past: s.log<string>(),
 };
 const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
   .readonly({ get: (ctx) => ctx.state.count.value, all: (ctx) => ctx.state })
@@ -70,6 +79,7 @@ const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
       ctx.state.items.set("a", 1);
       ctx.state.notes.append("hello");
       ctx.state.done.enable();
+      ctx.state.past.append("filled");
       return { ...ctx.state };
     },
   });

@@ -33,7 +33,12 @@ function sessionOf(agent: AnyAgent) {
   return async (method: string, input?: unknown): Promise<unknown> => {
     const handler = handlersOf(agent).get(method) ?? assert.fail(`no handler ${method}`);
     const turn = state.begin();
-    const ctx = { state: turn.state, now: () => 5, signal: new AbortController().signal };
+    const ctx = {
+      state: turn.state,
+      now: () => 5,
+      signal: new AbortController().signal,
+      caller: { subject: "ann" },
+    };
     const answer = await handler.run(ctx as never, input);
     const said = JSON.stringify(answer);
     turn.commit(1);
@@ -52,6 +57,22 @@ test("the first agent writes a field of each kind", async () => {
   assert.deepEqual(await call("get"), { title: "ship it", tags: ["soon"], done: true, hours: 3 });
   assert.deepEqual(await call("people"), { ann: 5 });
   assert.equal(await call("notes"), "go\n");
+  assert.deepEqual(await call("latest"), ["finished by ann"]);
+});
+
+test("the chat reads its newest messages, those before a place, and forgets one", async () => {
+  const call = sessionOf(await agentOf("chat"));
+  const message = (place: number) => ({ from: "ann", text: `message ${place}` });
+  for (let place = 0; place < 30; place += 1) assert.equal(await call("say", message(place)), place);
+  assert.deepEqual(
+    await call("latest"),
+    Array.from({ length: 20 }, (_, i) => message(10 + i)),
+  );
+  assert.equal(await call("forget", 1), true);
+  assert.deepEqual(await call("before", 3), [
+    [0, message(0)],
+    [2, message(2)],
+  ]);
 });
 
 test("the second agent checks inputs and gives handlers options", async () => {

@@ -40,8 +40,8 @@ export interface WorkflowTurn {
   /** False when it had ended. */
   cancel(id: string): boolean;
   status(id: string): WorkflowStatus;
-  /** What the host itself wants of the turn. */
-  perform(what: unknown): void;
+  /** What the host itself wants of the turn; gives what is answered. */
+  perform(what: unknown): unknown;
 }
 
 /** Where a context has them: no name, for they are not for authors. */

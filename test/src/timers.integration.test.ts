@@ -6,6 +6,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { storeErrorMsMax } from "@voda/net";
 import { SessionService, SessionStatus } from "@voda/proto/api";
+import { voda } from "./kit/command-line.ts";
 import { type ClusterNode, call, openTwoNodes, refusal, waitUntil } from "./kit/index.ts";
 
 const { cluster, n1, n2 } = await openTwoNodes("timers");
@@ -34,6 +35,17 @@ async function putToSleep(key: string): Promise<void> {
   const session = { namespace: "default", agent: "planner", key };
   const slept = await sessions.sleepSession({ session });
   assert.equal(slept.session?.status, SessionStatus.ASLEEP);
+}
+
+/** What `voda ps planner/KEY --json` says. */
+async function seen(key: string): Promise<Seen> {
+  const { stdout } = await voda(cluster.apiUrl, "ps", `planner/${key}`, "--json");
+  return JSON.parse(stdout) as Seen;
+}
+
+interface Seen {
+  readonly waits?: { readonly timers: number; readonly nextTimerMs: string };
+  readonly wakesAtMs?: string;
 }
 
 /** Of two timers one is cancelled before they are due; a busy machine that is too late for that has more. */
@@ -91,8 +103,14 @@ describe("all nodes live", { concurrency: true }, () => {
   });
 
   test("a session that sleeps is woken for its timers", async () => {
+    const fromMs = Date.now();
     await plan(n1, "sleeps", { when: { in: 6_000 }, ids: ["up"], to: "sleeps" });
+    const { waits } = await seen("sleeps");
+    assert.equal(waits?.timers, 1);
     await putToSleep("sleeps");
+    const { waits: none, wakesAtMs } = await seen("sleeps");
+    assert.deepEqual([none, wakesAtMs], [undefined, waits.nextTimerMs]);
+    assert.ok(Number(wakesAtMs) >= fromMs + 6_000 - storeErrorMsMax, `it is woken at ${wakesAtMs}`);
     await ringOnce("sleeps", ["up"]);
   });
 });

@@ -7,6 +7,7 @@ import { SessionService, SessionStatus } from "@voda/proto/api";
 import { createClient } from "voda/client";
 import type config from "./agents/workflows.config.ts";
 import { approved } from "./agents/workflows.config.ts";
+import { voda } from "./kit/command-line.ts";
 import {
   type ClusterNode,
   call,
@@ -40,10 +41,25 @@ async function putToSleep(key: string): Promise<void> {
   assert.equal(slept.session?.status, SessionStatus.ASLEEP);
 }
 
+/** What `voda ps` says of it. */
+async function seen(key: string): Promise<string> {
+  const { stdout, stderr } = await voda(cluster.apiUrl, "ps", `shop/${key}`);
+  assert.equal(stderr, "");
+  return stdout.trim();
+}
+
 test("a workflow is started, waits while its session sleeps, and is woken by its signal", async () => {
   const run = await begin(n1, "plain");
   await waits(n1, "plain");
+  assert.match(
+    await seen("plain"),
+    /workflows +1 +0 running, 1 waiting; ended: 0 failed.*\n\n.*\nplain +sell +waiting +approved$/,
+  );
   await putToSleep("plain");
+  assert.match(
+    await seen("plain"),
+    /^shop\/plain +asleep +- +-\n\nnothing wakes it but a call or a message; /m,
+  );
   await run.signal(approved, { by: "ann" });
   const result = await run.result();
   assert.deepEqual([timesOf("plain", "/charge"), timesOf("plain", "/ship")], [[1], [1]]);

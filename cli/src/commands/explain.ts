@@ -9,7 +9,7 @@ import { type ClientFlags, withClientFlags } from "../options.ts";
 import { type Output, table } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { requireSession } from "./agents.ts";
-import { statusWord } from "./ps.ts";
+import { statusWord } from "./session-cells.ts";
 
 /** `voda explain placement`: the last decision that the control plane remembers for a session. */
 export function addExplain(program: Command, { out: print }: Output): void {

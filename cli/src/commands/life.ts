@@ -16,7 +16,7 @@ import { type ClientFlags, withClientFlags } from "../options.ts";
 import type { Output, Print } from "../print.ts";
 import { parseSession } from "../session-argument.ts";
 import { requireSession } from "./agents.ts";
-import { statusWord } from "./ps.ts";
+import { statusWord } from "./session-cells.ts";
 
 /** `voda sleep`, `voda wake`, and `voda accept-loss` for a session that `data_loss` keeps from waking. */
 export function addLife(program: Command, { out: print, err }: Output): void {

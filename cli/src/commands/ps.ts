@@ -1,14 +1,17 @@
 import { toJson } from "@bufbuild/protobuf";
-import { type Node, NodeSchema, type Session, SessionSchema, SessionStatus } from "@voda/proto/api";
+import { type Node, NodeSchema, type Session, SessionSchema } from "@voda/proto/api";
 import type { Command } from "commander";
 import { type Api, connectApi } from "../api.ts";
 import { CliError, exitCodes } from "../failure.ts";
 import { type ClientFlags, defaultDataDir, withClientFlags } from "../options.ts";
 import { type Output, type Print, table } from "../print.ts";
+import { parseSession } from "../session-argument.ts";
 import { lockHolder } from "../up/lock.ts";
 import { fillWords, isNearlyFull, storeFill } from "../up/store-fill.ts";
 import { requireAgent, warnIfEmpty } from "./agents.ts";
 import { printDead } from "./dead.ts";
+import { printSession } from "./ps-session.ts";
+import { sessionCells, sessionHead } from "./session-cells.ts";
 
 interface PsFlags extends ClientFlags {
   readonly nodes?: true;
@@ -24,8 +27,8 @@ const sessionsShownMax = 10_000;
 export function addPs(program: Command, { out: print, err }: Output): void {
   const command = program
     .command("ps")
-    .description("list sessions, nodes, or dead letters")
-    .argument("[agent]", "only sessions of this agent")
+    .description("list sessions, nodes, or dead letters; of one session tell what it waits for")
+    .argument("[agent]", "only sessions of this agent; AGENT/KEY: what that session waits for")
     .option("--nodes", "list the nodes")
     .option("--dead", "list messages between sessions that were given up");
   withClientFlags(command).action(async (agent: string | undefined, flags: PsFlags) => {
@@ -34,6 +37,8 @@ export function addPs(program: Command, { out: print, err }: Output): void {
     const api = connectApi(flags.url);
     if (flags.dead === true) await printDead(api, flags, print);
     else if (flags.nodes === true) printNodes((await api.nodes.listNodes({})).nodes, flags, print);
+    else if (agent?.includes("/"))
+      await printSession(api, parseSession(agent, flags.namespace), flags.json === true, print);
     else {
       const listed = await listSessions(api, agent ?? "", flags.namespace ?? "");
       // Asked only now: a list that has sessions shows that the names are right.
@@ -107,29 +112,11 @@ function printSessions(listed: { sessions: Session[]; more: boolean }, flags: Ps
   else
     print(
       table(
-        ["SESSION", "STATUS", "NODE", "EPOCH"],
-        listed.sessions.map(({ agent, key, status, node, epoch }) => [
-          `${agent}/${key}`,
-          statusWord(status),
-          node === "" ? "-" : node,
-          // Only the owner knows it: of a session that sleeps it is in the log alone.
-          epoch === 0n ? "-" : String(epoch),
-        ]),
+        sessionHead,
+        listed.sessions.map((session) => [`${session.agent}/${session.key}`, ...sessionCells(session)]),
       ),
     );
   if (listed.more) print(`and more: ${sessionsShownMax} are shown at most; name an agent to see fewer`);
-}
-
-const statusWords: Readonly<Record<SessionStatus, string>> = {
-  [SessionStatus.UNSPECIFIED]: "unknown",
-  [SessionStatus.AWAKE]: "awake",
-  [SessionStatus.ASLEEP]: "asleep",
-  [SessionStatus.UNBORN]: "not begun",
-};
-
-/** `unknown` for a status that a newer control plane may send. */
-export function statusWord(status: SessionStatus): string {
-  return statusWords[status] ?? "unknown";
 }
 
 function printNodes(nodes: readonly Node[], flags: PsFlags, print: Print): void {

@@ -1,7 +1,8 @@
 // What the log tells of sessions that no node has in memory.
 import { JetStreamError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
+import { decodeBell, type StoredBell } from "@voda/proto/bell";
 import { decodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
-import { laneSubjects, logStream, writerOf } from "@voda/proto/wire";
+import { bellSubject, laneSubjects, logStream, writerOf } from "@voda/proto/wire";
 
 /** Every token's name record. */
 const nameRecords = "v.log.*.*.i";
@@ -24,6 +25,12 @@ export interface InLog {
 export async function inLog(jsm: JetStreamManager, token: SessionToken): Promise<InLog | undefined> {
   const last = await jsm.direct.getMessage(logStream(0), { last_by_subj: laneSubjects(token).fence });
   return last === null || last.header.has(ttlHeader) ? undefined : { writer: writerOf(last.data) };
+}
+
+/** What has a session woken that nobody calls; `undefined`: nothing has. */
+export async function bellOf(jsm: JetStreamManager, token: SessionToken): Promise<StoredBell | undefined> {
+  const last = await jsm.direct.getMessage(logStream(0), { last_by_subj: bellSubject(token) });
+  return last === null ? undefined : decodeBell(last.data);
 }
 
 /** Names in the order of their birth, from a sequence on; each with the sequence after it. */

@@ -1,7 +1,7 @@
 // SessionService: where sessions are, and moving them through their life by commands to nodes.
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { type Session, SessionSchema, type SessionService, SessionStatus } from "@voda/proto/api";
+import { type Session, SessionSchema, type SessionService, SessionStatus, type Waits } from "@voda/proto/api";
 import { CommandKind, type Redelivery } from "@voda/proto/node";
 import { defaultNamespace, identifierProblem, type SessionName, sessionToken } from "@voda/proto/session";
 import type { Owner } from "../directory/directory.ts";
@@ -9,7 +9,7 @@ import { ControlError } from "../errors.ts";
 import { type SessionCommand, sendCommand } from "../nats/command.ts";
 import { callerRefusal, pick } from "../scheduler/index.ts";
 import { deliverAgain, dropDeadLetter, listDeadLetters } from "./dead-letters.ts";
-import { inLog, namesFrom } from "./lanes.ts";
+import { bellOf, inLog, namesFrom } from "./lanes.ts";
 import { acceptLoss, listLost } from "./lost-sessions.ts";
 import { refusalOf } from "./pick-refusal.ts";
 import { agentNotFound, nameOf } from "./refs.ts";
@@ -31,6 +31,13 @@ export function sessionService(context: SessionContext): ServiceImpl<typeof Sess
   return {
     async getSession(request) {
       return { session: await find(context, nameOf(request.session)) };
+    },
+    async describeSession(request, call) {
+      const name = nameOf(request.session);
+      const session = await find(context, name);
+      const { waits, wakesAtMs } = await lookAt(context, session, timeout(call).timeoutMs);
+      // It may have fallen asleep meanwhile.
+      return { session: waits === undefined ? await stored(context, name) : session, waits, wakesAtMs };
     },
     listSessions: (request) => list(context, request),
     async sleepSession(request, call) {
@@ -106,6 +113,22 @@ async function find(context: SessionContext, name: SessionName): Promise<Session
   return awake(context, name) ?? (await stored(context, name));
 }
 
+/** One that is awake is asked; of one that sleeps the bell is read. */
+async function lookAt(
+  context: SessionContext,
+  { namespace, agent, key, status, node }: Session,
+  timeoutMs: number,
+): Promise<{ waits?: Waits; wakesAtMs: bigint }> {
+  const name = { namespace, agent, key };
+  if (status === SessionStatus.AWAKE) {
+    const asked = { kind: CommandKind.DESCRIBE, name, node, grant: "", timeoutMs, idleMsMin: 0 };
+    const { waits } = await sendCommand(context, asked);
+    if (waits !== undefined) return { waits, wakesAtMs: 0n };
+  }
+  const bell = await bellOf(context.jsm, sessionToken(name));
+  return { wakesAtMs: bell === undefined ? 0n : BigInt(Math.max(1, bell.dueMs)) };
+}
+
 /** What the log says of a session that no node has in memory. */
 async function stored(context: SessionContext, name: SessionName): Promise<Session> {
   const found = await inLog(context.jsm, sessionToken(name));
@@ -150,7 +173,7 @@ async function commandAnywhere(
   // Its owner needs none: it has the session already.
   const grant = picked.type === "placed" ? picked.grant : "";
   const node = picked.node.id;
-  const epoch = await sendCommand(context, {
+  const { epoch } = await sendCommand(context, {
     kind,
     name,
     node,

@@ -69,7 +69,7 @@ async function wake(
   { name, node, grant }: PickedMember,
   timeoutMs: number,
 ): Promise<Woken> {
-  const epoch = await sendCommand(context, {
+  const { epoch } = await sendCommand(context, {
     kind: CommandKind.WAKE,
     name,
     node,

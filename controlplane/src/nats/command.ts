@@ -2,7 +2,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
-import { type CommandKind, CommandResultSchema, CommandSchema, type Redelivery } from "@voda/proto/node";
+import {
+  type CommandKind,
+  type CommandResult,
+  CommandResultSchema,
+  CommandSchema,
+  type Redelivery,
+} from "@voda/proto/node";
 import type { SessionName } from "@voda/proto/session";
 import { type Code, commandSubject } from "@voda/proto/wire";
 import { ControlError } from "../errors.ts";
@@ -33,13 +39,13 @@ export interface CommandContext {
 }
 
 /**
- * The epoch after the command.
+ * What the node has answered.
  * @throws ControlError what the node answered, `closed` when it did not, `store_away` when NATS did not
  */
 export async function sendCommand(
   { connection, storeMs }: CommandContext,
   command: SessionCommand,
-): Promise<bigint> {
+): Promise<CommandResult> {
   const { kind, name, node, grant, timeoutMs, idleMsMin, redelivery } = command;
   const { namespace, agent, key } = name;
   const deadlineMs = BigInt(Math.round(storeMs() + timeoutMs));
@@ -56,12 +62,13 @@ export async function sendCommand(
       ...(redelivery && { redelivery }),
     }),
   );
-  const { code, reason, message, epoch } = fromBinary(
+  const result = fromBinary(
     CommandResultSchema,
     await request(connection, { node, body, timeoutMs: timeoutMs + answerMsMax }),
   );
+  const { code, reason, message } = result;
   if (code !== "") throw new ControlError({ code: code as Code, reason, message });
-  return epoch;
+  return result;
 }
 
 async function request(

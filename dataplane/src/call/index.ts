@@ -51,6 +51,7 @@ export {
   type OutboxChange,
   outboxBytesMax,
   outboxMessagesMax,
+  ownTimerMark,
   type Recurrence,
   readSend,
   recurrenceOf,
@@ -59,6 +60,7 @@ export {
   timerBytes,
   timersMax,
   turnSendsMax,
+  workflowTimerMark,
   writeSend,
 } from "./send.ts";
 export {

@@ -45,6 +45,10 @@ export const outboxBytesMax = 2 * 1024 * 1024;
 
 /** Timers of one session: each of its folds has them all. */
 export const timersMax = 4_096;
+/** What ids of the host's own timers begin with; no handler may set one that does. */
+export const ownTimerMark = "_";
+/** Those of them with which a workflow goes on. */
+export const workflowTimerMark = "_workflow ";
 
 /** As far from 1970 as a Date goes. */
 const dateMsMax = 8.64e15;

@@ -9,6 +9,7 @@ import {
 } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionNameProblem, sessionToken } from "@voda/proto/session";
 import { type Answer, type Failure, fail } from "../call/index.ts";
+import { type DescribedSession, waitsOf } from "./waits.ts";
 
 /** What the control plane may want done with sessions of this node. */
 export interface CommandedSessions {
@@ -28,6 +29,8 @@ export interface CommandedSessions {
     deadlineMs: number,
     grant: string | undefined,
   ): Promise<Answer>;
+  /** `undefined`: it is not in memory here. Nothing is woken for it. */
+  describe(name: SessionName, deadlineMs: number): Promise<DescribedSession | undefined>;
   epochOf(token: SessionToken): number;
 }
 
@@ -37,11 +40,12 @@ export interface CommandParts {
   readonly storeMs: () => number;
 }
 
-const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end" | "redeliver"> = new Map([
+const orders: ReadonlyMap<CommandKind, "sleep" | "wake" | "end" | "redeliver" | "describe"> = new Map([
   [CommandKind.SLEEP, "sleep"],
   [CommandKind.WAKE, "wake"],
   [CommandKind.END, "end"],
   [CommandKind.REDELIVER, "redeliver"],
+  [CommandKind.DESCRIBE, "describe"],
 ]);
 
 /**
@@ -73,6 +77,7 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
     }
     return sleep(parts, name, remainingMs);
   }
+  if (order === "describe") return describe(parts, name, remainingMs);
   const atMs = parts.monotonicMs() + remainingMs;
   const granted = grant === "" ? undefined : grant;
   const answer = await (order === "redeliver"
@@ -81,6 +86,17 @@ export async function carryOut(parts: CommandParts, command: Command): Promise<C
   return answer.ok
     ? create(CommandResultSchema, { epoch: BigInt(parts.sessions.epochOf(token)) })
     : failed(answer.failure);
+}
+
+/** Of a command's time: its thread may be held, and what is known without it is told all the same. */
+const threadShare = 0.75;
+
+async function describe(parts: CommandParts, name: SessionName, withinMs: number): Promise<CommandResult> {
+  const { sessions, monotonicMs, storeMs } = parts;
+  const described = await sessions.describe(name, monotonicMs() + withinMs * threadShare);
+  if (described === undefined) return create(CommandResultSchema);
+  const epoch = BigInt(sessions.epochOf(sessionToken(name)));
+  return create(CommandResultSchema, { epoch, waits: waitsOf(described, name.namespace, storeMs()) });
 }
 
 const sourceBytes = 16;

@@ -11,3 +11,4 @@ export {
 export { type Grants, openGrants, type Verdict } from "./grants.ts";
 export { type Activated, openReports, type Reports } from "./reports.ts";
 export { openTrials } from "./trials.ts";
+export type { DescribedSession } from "./waits.ts";

@@ -3,6 +3,7 @@
 // part has to ask whether it may speak. Calls of clients need it not: their port serves when the sessions do.
 import type { Redelivery } from "@voda/proto/node";
 import { type SessionName, type SessionToken, sessionToken } from "@voda/proto/session";
+import { workflowTurns } from "voda/definition";
 import {
   type Answer,
   type Call,
@@ -12,7 +13,7 @@ import {
   type Failed,
   type Submit,
 } from "../call/index.ts";
-import type { Activated, CommandedSessions } from "../controls/index.ts";
+import type { Activated, CommandedSessions, DescribedSession } from "../controls/index.ts";
 import type { Reactor } from "../reactor/index.ts";
 import type { Loss } from "../threads/index.ts";
 
@@ -24,6 +25,7 @@ export interface InboxOptions {
 }
 
 const nothing = new Uint8Array(0);
+const utf8 = new TextEncoder();
 
 /** Opened once by `openHost`, closed once by the drain: in between it hands everything to the reactor. */
 export class Inbox implements CommandedSessions {
@@ -71,6 +73,19 @@ export class Inbox implements CommandedSessions {
     call.chain = [sender];
     call.grant = grant;
     return this.#submitted(call);
+  }
+
+  /** `deadlineMs`: monotonic; of its thread, which alone knows its workflows. */
+  async describe(name: SessionName, deadlineMs: number): Promise<DescribedSession | undefined> {
+    const described = this.#reactor?.describe(sessionToken(name));
+    if (described === undefined) return undefined;
+    const { agent, waits } = described;
+    if (!agent.methods.some((one) => one.name === workflowTurns.read)) return waits;
+    const call = this.#draft(name, utf8.encode('{"list":true}'), deadlineMs);
+    call.head.readonly = true;
+    call.method = workflowTurns.read;
+    call.chain = [`${name.agent}/${name.key}`];
+    return { ...waits, workflows: await this.#submitted(call) };
   }
 
   #draft(name: SessionName, body: Uint8Array, deadlineMs: number): CallDraft {

@@ -4,3 +4,4 @@ export { isDueSoon, isIdle, type Lane, type LaneOptions, openLane } from "./lane
 export { feedLane } from "./pass.ts";
 export { decodeRecord, type LaneRecord } from "./record.ts";
 export type * from "./types.ts";
+export { type LaneWaits, waitsOf } from "./waits.ts";

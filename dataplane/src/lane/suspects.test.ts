@@ -28,6 +28,7 @@ import type { SuspectMark } from "./record-suspects.ts";
 import { decodeStored, replay } from "./replay.ts";
 import { tallyOf } from "./suspects.ts";
 import type { LaneEffect, Standing } from "./types.ts";
+import { waitsOf } from "./waits.ts";
 
 const source = sixteen(7);
 /** Letter `n`, as call `number`. */
@@ -114,7 +115,9 @@ test("one whose beginning no record says leaves nothing, and what was counted be
   rig.invoke(callOf(20));
   const busy = rig.turned(20); // its record is on its way: the mark must wait for the next one
   one(woken, "alone");
+  assert.equal(waitsOf(rig.lane)?.alone, 1);
   rig.feed({ type: "alone", call: 9 });
+  assert.equal(waitsOf(rig.lane)?.alone, 0);
   rig.feed({ type: "abandon", call: 9, why: "deadline" });
   assert.deepEqual(typesOf(rig.accept(busy)), ["owned", "reply"]);
   assert.equal(rig.activation.suspects.marks.values().next().value?.ends, 1);

@@ -1,5 +1,6 @@
 // The sessions of this node: tells each lane what happens, in the order in which it happens. Pure: time,
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
+import type { Agent } from "@voda/proto/api";
 import type { NamedSession, SessionName, SessionToken } from "@voda/proto/session";
 import {
   type Answer,
@@ -18,8 +19,10 @@ import {
   isIdle,
   type Lane,
   type LaneEvent,
+  type LaneWaits,
   letterQueueMs,
   retryAfterMs,
+  waitsOf,
 } from "../lane/index.ts";
 import { Alone } from "./alone.ts";
 import { checkTarget, takeAsk, takeOwn } from "./asks.ts";
@@ -172,6 +175,13 @@ export class Reactor {
     const hosted = this.#hosted.get(token);
     if (hosted === undefined) return true;
     return hosted.calls === 0 && this.#options.timers.nowMs() - hosted.usedMs >= forMs;
+  }
+
+  /** What the session waits for, and whose it is; `undefined`: it is not in memory here. */
+  describe(token: SessionToken): { readonly agent: Agent; readonly waits: LaneWaits } | undefined {
+    const hosted = this.#hosted.get(token);
+    const waits = hosted && waitsOf(hosted.lane);
+    return hosted && waits && { agent: hosted.agent, waits };
   }
 
   /** Resolves when the session is out of memory; at once when it is not in it. */

@@ -1,16 +1,12 @@
 // Bells: one message for each session that has sent what is not delivered yet, so that it is woken though
 // nobody calls it.
-import { decodeNameRecord, encodeNameRecord, type SessionName, type SessionToken } from "@voda/proto/session";
+import { decodeBell, encodeBell, type StoredBell } from "@voda/proto/bell";
+import type { SessionToken } from "@voda/proto/session";
 import { bellSubject, bellSubjects, logStream } from "@voda/proto/wire";
 import { command, directBatch, fromLeader, publish, type Requests } from "../nats/index.ts";
 
-export interface Bell {
+export interface Bell extends StoredBell {
   readonly token: SessionToken;
-  readonly name: SessionName;
-  /** Of the node that has, or had, the session in memory. */
-  readonly incarnation: string;
-  /** When somebody must look at the session, by the store's clock; 0: at once. */
-  readonly dueMs: number;
   readonly seq: number;
 }
 
@@ -28,16 +24,12 @@ export interface Bells {
   isThere(bell: Pick<Bell, "token" | "seq">): Promise<boolean>;
 }
 
-const incarnationBytes = 16;
-const dueBytes = 8;
-/** What the name begins with; no time that a bell says does. */
-const jsonStart = 0x5b;
 const batchSize = 256;
 
 export function openBells(requests: Requests): Bells {
   const log = logStream(0);
   return {
-    ring: (bell) => publish(requests, bellSubject(bell.token), encode(bell)),
+    ring: (bell) => publish(requests, bellSubject(bell.token), encodeBell(bell)),
     silence: (token, seq) =>
       command(
         requests,
@@ -57,30 +49,13 @@ export function openBells(requests: Requests): Bells {
           count: batchSize,
         });
         for (const { seq, subject, bytes } of messages) {
-          const at = incarnationBytes + (bytes[incarnationBytes] === jsonStart ? 0 : dueBytes);
-          const name = decodeNameRecord(bytes.subarray(at));
           const token = subject.split(".")[3] as SessionToken;
-          const incarnation = bytes.subarray(0, incarnationBytes).toHex();
-          if (name !== undefined) yield { token, name, incarnation, dueMs: dueOf(bytes), seq };
+          const bell = decodeBell(bytes);
+          if (bell !== undefined) yield { ...bell, token, seq };
         }
         if (!more) return;
         from = (messages.at(-1)?.seq ?? from) + 1;
       }
     },
   };
-}
-
-function encode({ incarnation, dueMs, name }: Pick<Bell, "name" | "incarnation" | "dueMs">): Uint8Array {
-  const text = encodeNameRecord(name);
-  const bytes = new Uint8Array(incarnationBytes + dueBytes + text.length);
-  bytes.set(Uint8Array.fromHex(incarnation));
-  new DataView(bytes.buffer).setBigUint64(incarnationBytes, BigInt(dueMs));
-  bytes.set(text, incarnationBytes + dueBytes);
-  return bytes;
-}
-
-/** Bells of versions before timers have none, and are due at once. */
-function dueOf(bytes: Uint8Array): number {
-  if (bytes[incarnationBytes] === jsonStart) return 0;
-  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(incarnationBytes));
 }

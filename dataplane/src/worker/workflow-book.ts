@@ -19,6 +19,7 @@ import {
   workflowStartsMax,
 } from "./workflow-bounds.ts";
 import { cancelledFault, faultOf, lateFault, lostFault, type Undoing } from "./workflow-faults.ts";
+import { listOf, nameOf } from "./workflow-list.ts";
 import { type Entry, isEnded, type Row, rowBytes, type Wait } from "./workflow-rows.ts";
 import { isLaid, type SetTimer, Table, type WaitFor } from "./workflow-table.ts";
 
@@ -113,13 +114,18 @@ export class Book {
       id,
       workflow,
       phase,
-      waitsFor: waits.map(({ step, signal }) => signal ?? step.slice(1)),
+      waitsFor: waits.map(nameOf),
       undoing: undoing !== undefined,
       ...(text !== undefined && { text }),
       ...(progress !== undefined && { progress }),
       ...(result !== undefined && { result }),
       ...(error !== undefined && { error }),
     };
+  }
+
+  /** All of them, for people. */
+  list(): object {
+    return listOf(this.#table.rows);
   }
 
   /** A timer is due: of a wait that is over nothing is left to do. */

@@ -2,6 +2,7 @@
 // them.
 import type { Due } from "@voda/proto/timing";
 import { VodaError } from "voda/definition";
+import { workflowTimerMark } from "../call/index.ts";
 import { workflowBytesMax, workflowsEndedMax, workflowsFull, workflowsMax } from "./workflow-bounds.ts";
 import { isEnded, type Row, Rows, type Wait } from "./workflow-rows.ts";
 
@@ -138,4 +139,4 @@ export class Table {
 }
 
 /** A start under the same id later has timers of its own. */
-const timerId = ({ seed }: Row, step: string): string => `_workflow ${seed} ${step}`;
+const timerId = ({ seed }: Row, step: string): string => `${workflowTimerMark}${seed} ${step}`;

@@ -47,6 +47,7 @@ export interface OwnTimer {
 interface Wanted extends Partial<OwnCall> {
   readonly due?: readonly [id: string, step: string];
   readonly tick?: true;
+  readonly list?: true;
 }
 
 /** Their truth is the state: what is here goes with the activation. */
@@ -117,9 +118,9 @@ export class Workflows<T extends object> {
     return new Book({ state, workflows: bodies, nowMs: world.now, uuid: world.uuid, seed, timer });
   }
 
-  /** What the host has its own handlers called for: a turn of ours, or a timer. */
-  #perform(book: Book, ctx: TurnContext, what: unknown): void {
-    const { own, life = "", due, tick } = what as Wanted;
+  /** What the host has its own handlers called for: a turn of ours, a timer, or somebody who looks. */
+  #perform(book: Book, ctx: TurnContext, what: unknown): unknown {
+    const { own, life = "", due, tick, list } = what as Wanted;
     const { agent } = ctx.caller;
     const { name } = this.#parts;
     if (agent?.name !== name.agent || agent.key !== name.key) throw notForOthers();
@@ -129,6 +130,7 @@ export class Workflows<T extends object> {
       book.awaitRevision();
     }
     if (own !== undefined) this.#own.perform({ own, life }, book, ctx);
+    return list === true ? book.list() : undefined;
   }
 
   /** Once the turn of the timer is committed. */

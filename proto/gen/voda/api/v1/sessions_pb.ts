@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file voda/api/v1/sessions.proto.
  */
 export const file_voda_api_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSKMAQoLTG9zdFNlc3Npb24SKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSHQoVYWNrbm93bGVkZ2VkX3Bvc2l0aW9uGAIgASgDEh0KFWFja25vd2xlZGdlZF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDIi0KF0xpc3RMb3N0U2Vzc2lvbnNSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiXwoYTGlzdExvc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KEUFjY2VwdExvc3NSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKEkFjY2VwdExvc3NSZXNwb25zZRImCgRsb3N0GAEgASgLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24i3gEKCkRlYWRMZXR0ZXISCgoCaWQYASABKAQSJwoGc2VuZGVyGAIgASgLMhcudm9kYS5hcGkudjEuU2Vzc2lvblJlZhInCgZ0YXJnZXQYAyABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmEg4KBm1ldGhvZBgEIAEoCRINCgVpbnB1dBgFIAEoCRIMCgRjb2RlGAYgASgJEg4KBnJlYXNvbhgHIAEoCRIPCgdtZXNzYWdlGAggASgJEhAKCGF0dGVtcHRzGAkgASgNEhIKCnNlbnRfYXRfbXMYCiABKAQiPwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJcChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIoCgdsZXR0ZXJzGAEgAygLMhcudm9kYS5hcGkudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoWUmV0cnlEZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJCChdSZXRyeURlYWRMZXR0ZXJSZXNwb25zZRInCgZsZXR0ZXIYASABKAsyFy52b2RhLmFwaS52MS5EZWFkTGV0dGVyIiMKFURyb3BEZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoBCJBChZEcm9wRGVhZExldHRlclJlc3BvbnNlEicKBmxldHRlchgBIAEoCzIXLnZvZGEuYXBpLnYxLkRlYWRMZXR0ZXIqfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFFNFU1NJT05fU1RBVFVTX0FXQUtFEAESGQoVU0VTU0lPTl9TVEFUVVNfQVNMRUVQEAISGQoVU0VTU0lPTl9TVEFUVVNfVU5CT1JOEAMy2gcKDlNlc3Npb25TZXJ2aWNlElIKCkdldFNlc3Npb24SHi52b2RhLmFwaS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBElgKDExpc3RTZXNzaW9ucxIgLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIS52b2RhLmFwaS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBElMKDFNsZWVwU2Vzc2lvbhIgLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlcXVlc3QaIS52b2RhLmFwaS52MS5TbGVlcFNlc3Npb25SZXNwb25zZRJQCgtXYWtlU2Vzc2lvbhIfLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVxdWVzdBogLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uUmVzcG9uc2USUwoMV2FrZVNlc3Npb25zEiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLldha2VTZXNzaW9uc1Jlc3BvbnNlEk0KCkVuZFNlc3Npb24SHi52b2RhLmFwaS52MS5FbmRTZXNzaW9uUmVxdWVzdBofLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXNwb25zZRJkChBMaXN0TG9zdFNlc3Npb25zEiQudm9kYS5hcGkudjEuTGlzdExvc3RTZXNzaW9uc1JlcXVlc3QaJS52b2RhLmFwaS52MS5MaXN0TG9zdFNlc3Npb25zUmVzcG9uc2UiA5ACARJNCgpBY2NlcHRMb3NzEh4udm9kYS5hcGkudjEuQWNjZXB0TG9zc1JlcXVlc3QaHy52b2RhLmFwaS52MS5BY2NlcHRMb3NzUmVzcG9uc2USYQoPTGlzdERlYWRMZXR0ZXJzEiMudm9kYS5hcGkudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBokLnZvZGEuYXBpLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESXAoPUmV0cnlEZWFkTGV0dGVyEiMudm9kYS5hcGkudjEuUmV0cnlEZWFkTGV0dGVyUmVxdWVzdBokLnZvZGEuYXBpLnYxLlJldHJ5RGVhZExldHRlclJlc3BvbnNlElkKDkRyb3BEZWFkTGV0dGVyEiIudm9kYS5hcGkudjEuRHJvcERlYWRMZXR0ZXJSZXF1ZXN0GiMudm9kYS5hcGkudjEuRHJvcERlYWRMZXR0ZXJSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Chp2b2RhL2FwaS92MS9zZXNzaW9ucy5wcm90bxILdm9kYS5hcGkudjEigQEKB1Nlc3Npb24SEQoJbmFtZXNwYWNlGAEgASgJEg0KBWFnZW50GAIgASgJEgsKA2tleRgDIAEoCRIqCgZzdGF0dXMYBCABKA4yGi52b2RhLmFwaS52MS5TZXNzaW9uU3RhdHVzEgwKBG5vZGUYBSABKAkSDQoFZXBvY2gYBiABKAQiOwoKU2Vzc2lvblJlZhIRCgluYW1lc3BhY2UYASABKAkSDQoFYWdlbnQYAiABKAkSCwoDa2V5GAMgASgJIj0KEUdldFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQudm9kYS5hcGkudjEuU2Vzc2lvbiJeChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVhZ2VudBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj8KE1NsZWVwU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPQoUU2xlZXBTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iPgoSV2FrZVNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKE1dha2VTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24iQAoTV2FrZVNlc3Npb25zUmVxdWVzdBIpCghzZXNzaW9ucxgBIAMoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYiPgoUV2FrZVNlc3Npb25zUmVzcG9uc2USJgoIc2Vzc2lvbnMYASADKAsyFC52b2RhLmFwaS52MS5TZXNzaW9uIj0KEUVuZFNlc3Npb25SZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIhQKEkVuZFNlc3Npb25SZXNwb25zZSKMAQoLTG9zdFNlc3Npb24SKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSHQoVYWNrbm93bGVkZ2VkX3Bvc2l0aW9uGAIgASgDEh0KFWFja25vd2xlZGdlZF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDIi0KF0xpc3RMb3N0U2Vzc2lvbnNSZXF1ZXN0EhIKCnBhZ2VfdG9rZW4YASABKAkiXwoYTGlzdExvc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KEUFjY2VwdExvc3NSZXF1ZXN0EigKB3Nlc3Npb24YASABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmIjwKEkFjY2VwdExvc3NSZXNwb25zZRImCgRsb3N0GAEgASgLMhgudm9kYS5hcGkudjEuTG9zdFNlc3Npb24iYgoPV2FpdGluZ1dvcmtmbG93EgoKAmlkGAEgASgJEhAKCHdvcmtmbG93GAIgASgJEg0KBXBoYXNlGAMgASgJEhEKCXdhaXRzX2ZvchgEIAMoCRIPCgd1bmRvaW5nGAUgASgIIpEBChBTZXNzaW9uV29ya2Zsb3dzEg8KB3J1bm5pbmcYASABKA0SDwoHd2FpdGluZxgCIAEoDRIOCgZmYWlsZWQYAyABKA0SDAoEZG9uZRgEIAEoDRIRCgljYW5jZWxsZWQYBSABKA0SKgoEbGl2ZRgGIAMoCzIcLnZvZGEuYXBpLnYxLldhaXRpbmdXb3JrZmxvdyKWAgoFV2FpdHMSDgoGbm93X21zGAEgASgEEg8KB2xldHRlcnMYAiABKA0SGAoQb2xkZXN0X2xldHRlcl9tcxgDIAEoBBI1ChRvbGRlc3RfbGV0dGVyX3RhcmdldBgEIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSDQoFYWxvbmUYBSABKA0SDgoGdGltZXJzGAYgASgNEhUKDW5leHRfdGltZXJfbXMYByABKAQSGAoQbmV4dF93b3JrZmxvd19tcxgIIAEoBBIwCgl3b3JrZmxvd3MYCSABKAsyHS52b2RhLmFwaS52MS5TZXNzaW9uV29ya2Zsb3dzEhkKEXdvcmtmbG93c19wcm9ibGVtGAogASgJIkIKFkRlc2NyaWJlU2Vzc2lvblJlcXVlc3QSKAoHc2Vzc2lvbhgBIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYieAoXRGVzY3JpYmVTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnZvZGEuYXBpLnYxLlNlc3Npb24SIQoFd2FpdHMYAiABKAsyEi52b2RhLmFwaS52MS5XYWl0cxITCgt3YWtlc19hdF9tcxgDIAEoBCLeAQoKRGVhZExldHRlchIKCgJpZBgBIAEoBBInCgZzZW5kZXIYAiABKAsyFy52b2RhLmFwaS52MS5TZXNzaW9uUmVmEicKBnRhcmdldBgDIAEoCzIXLnZvZGEuYXBpLnYxLlNlc3Npb25SZWYSDgoGbWV0aG9kGAQgASgJEg0KBWlucHV0GAUgASgJEgwKBGNvZGUYBiABKAkSDgoGcmVhc29uGAcgASgJEg8KB21lc3NhZ2UYCCABKAkSEAoIYXR0ZW1wdHMYCSABKA0SEgoKc2VudF9hdF9tcxgKIAEoBCI/ChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlwKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEigKB2xldHRlcnMYASADKAsyFy52b2RhLmFwaS52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChZSZXRyeURlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkIKF1JldHJ5RGVhZExldHRlclJlc3BvbnNlEicKBmxldHRlchgBIAEoCzIXLnZvZGEuYXBpLnYxLkRlYWRMZXR0ZXIiIwoVRHJvcERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgEIkEKFkRyb3BEZWFkTGV0dGVyUmVzcG9uc2USJwoGbGV0dGVyGAEgASgLMhcudm9kYS5hcGkudjEuRGVhZExldHRlcip/Cg1TZXNzaW9uU3RhdHVzEh4KGlNFU1NJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoUU0VTU0lPTl9TVEFUVVNfQVdBS0UQARIZChVTRVNTSU9OX1NUQVRVU19BU0xFRVAQAhIZChVTRVNTSU9OX1NUQVRVU19VTkJPUk4QAzK9CAoOU2Vzc2lvblNlcnZpY2USUgoKR2V0U2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkdldFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESYQoPRGVzY3JpYmVTZXNzaW9uEiMudm9kYS5hcGkudjEuRGVzY3JpYmVTZXNzaW9uUmVxdWVzdBokLnZvZGEuYXBpLnYxLkRlc2NyaWJlU2Vzc2lvblJlc3BvbnNlIgOQAgESWAoMTGlzdFNlc3Npb25zEiAudm9kYS5hcGkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLnZvZGEuYXBpLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESUwoMU2xlZXBTZXNzaW9uEiAudm9kYS5hcGkudjEuU2xlZXBTZXNzaW9uUmVxdWVzdBohLnZvZGEuYXBpLnYxLlNsZWVwU2Vzc2lvblJlc3BvbnNlElAKC1dha2VTZXNzaW9uEh8udm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXF1ZXN0GiAudm9kYS5hcGkudjEuV2FrZVNlc3Npb25SZXNwb25zZRJTCgxXYWtlU2Vzc2lvbnMSIC52b2RhLmFwaS52MS5XYWtlU2Vzc2lvbnNSZXF1ZXN0GiEudm9kYS5hcGkudjEuV2FrZVNlc3Npb25zUmVzcG9uc2USTQoKRW5kU2Vzc2lvbhIeLnZvZGEuYXBpLnYxLkVuZFNlc3Npb25SZXF1ZXN0Gh8udm9kYS5hcGkudjEuRW5kU2Vzc2lvblJlc3BvbnNlEmQKEExpc3RMb3N0U2Vzc2lvbnMSJC52b2RhLmFwaS52MS5MaXN0TG9zdFNlc3Npb25zUmVxdWVzdBolLnZvZGEuYXBpLnYxLkxpc3RMb3N0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEk0KCkFjY2VwdExvc3MSHi52b2RhLmFwaS52MS5BY2NlcHRMb3NzUmVxdWVzdBofLnZvZGEuYXBpLnYxLkFjY2VwdExvc3NSZXNwb25zZRJhCg9MaXN0RGVhZExldHRlcnMSIy52b2RhLmFwaS52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQudm9kYS5hcGkudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiA5ACARJcCg9SZXRyeURlYWRMZXR0ZXISIy52b2RhLmFwaS52MS5SZXRyeURlYWRMZXR0ZXJSZXF1ZXN0GiQudm9kYS5hcGkudjEuUmV0cnlEZWFkTGV0dGVyUmVzcG9uc2USWQoORHJvcERlYWRMZXR0ZXISIi52b2RhLmFwaS52MS5Ecm9wRGVhZExldHRlclJlcXVlc3QaIy52b2RhLmFwaS52MS5Ecm9wRGVhZExldHRlclJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * One session of an agent.
@@ -511,6 +511,251 @@ export const AcceptLossResponseSchema: GenMessage<AcceptLossResponse> = /*@__PUR
   messageDesc(file_voda_api_v1_sessions, 18);
 
 /**
+ * One workflow of a session that has not ended.
+ *
+ * @generated from message voda.api.v1.WaitingWorkflow
+ */
+export type WaitingWorkflow = Message<"voda.api.v1.WaitingWorkflow"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name in the agent.
+   *
+   * @generated from field: string workflow = 2;
+   */
+  workflow: string;
+
+  /**
+   * `running` or `waiting`.
+   *
+   * @generated from field: string phase = 3;
+   */
+  phase: string;
+
+  /**
+   * Signals and sleeps that it waits for, as it names them; at most 8.
+   *
+   * @generated from field: repeated string waits_for = 4;
+   */
+  waitsFor: string[];
+
+  /**
+   * What it did is being undone.
+   *
+   * @generated from field: bool undoing = 5;
+   */
+  undoing: boolean;
+};
+
+/**
+ * Describes the message voda.api.v1.WaitingWorkflow.
+ * Use `create(WaitingWorkflowSchema)` to create a new message.
+ */
+export const WaitingWorkflowSchema: GenMessage<WaitingWorkflow> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 19);
+
+/**
+ * The workflows of a session.
+ *
+ * @generated from message voda.api.v1.SessionWorkflows
+ */
+export type SessionWorkflows = Message<"voda.api.v1.SessionWorkflows"> & {
+  /**
+   * How many are at work.
+   *
+   * @generated from field: uint32 running = 1;
+   */
+  running: number;
+
+  /**
+   * How many wait for signals, times, or a revision that has them.
+   *
+   * @generated from field: uint32 waiting = 2;
+   */
+  waiting: number;
+
+  /**
+   * How many have failed, of those whose end is kept.
+   *
+   * @generated from field: uint32 failed = 3;
+   */
+  failed: number;
+
+  /**
+   * How many came to their end.
+   *
+   * @generated from field: uint32 done = 4;
+   */
+  done: number;
+
+  /**
+   * How many were cancelled.
+   *
+   * @generated from field: uint32 cancelled = 5;
+   */
+  cancelled: number;
+
+  /**
+   * Those that have not ended; at most 50.
+   *
+   * @generated from field: repeated voda.api.v1.WaitingWorkflow live = 6;
+   */
+  live: WaitingWorkflow[];
+};
+
+/**
+ * Describes the message voda.api.v1.SessionWorkflows.
+ * Use `create(SessionWorkflowsSchema)` to create a new message.
+ */
+export const SessionWorkflowsSchema: GenMessage<SessionWorkflows> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 20);
+
+/**
+ * What a session in memory has to do without being called.
+ *
+ * @generated from message voda.api.v1.Waits
+ */
+export type Waits = Message<"voda.api.v1.Waits"> & {
+  /**
+   * When this was so, by the clock of the store: milliseconds since 1970, as all times here.
+   *
+   * @generated from field: uint64 now_ms = 1;
+   */
+  nowMs: bigint;
+
+  /**
+   * Messages that it has sent and that are not over.
+   *
+   * @generated from field: uint32 letters = 2;
+   */
+  letters: number;
+
+  /**
+   * When the oldest of them was sent; 0: there is none.
+   *
+   * @generated from field: uint64 oldest_letter_ms = 3;
+   */
+  oldestLetterMs: bigint;
+
+  /**
+   * Whom the oldest one is for.
+   *
+   * @generated from field: voda.api.v1.SessionRef oldest_letter_target = 4;
+   */
+  oldestLetterTarget?: SessionRef | undefined;
+
+  /**
+   * Messages for it under which a node may have ended: they wait to run alone on theirs.
+   *
+   * @generated from field: uint32 alone = 5;
+   */
+  alone: number;
+
+  /**
+   * Timers that its handlers have set.
+   *
+   * @generated from field: uint32 timers = 6;
+   */
+  timers: number;
+
+  /**
+   * When the first of them is due; 0: there is none.
+   *
+   * @generated from field: uint64 next_timer_ms = 7;
+   */
+  nextTimerMs: bigint;
+
+  /**
+   * When the first of its workflows goes on without a signal; 0: none does.
+   *
+   * @generated from field: uint64 next_workflow_ms = 8;
+   */
+  nextWorkflowMs: bigint;
+
+  /**
+   * Absent of an agent without workflows.
+   *
+   * @generated from field: voda.api.v1.SessionWorkflows workflows = 9;
+   */
+  workflows?: SessionWorkflows | undefined;
+
+  /**
+   * Why they are not known, though there are some: its thread did not answer.
+   *
+   * @generated from field: string workflows_problem = 10;
+   */
+  workflowsProblem: string;
+};
+
+/**
+ * Describes the message voda.api.v1.Waits.
+ * Use `create(WaitsSchema)` to create a new message.
+ */
+export const WaitsSchema: GenMessage<Waits> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 21);
+
+/**
+ * Request of DescribeSession.
+ *
+ * @generated from message voda.api.v1.DescribeSessionRequest
+ */
+export type DescribeSessionRequest = Message<"voda.api.v1.DescribeSessionRequest"> & {
+  /**
+   * Which session.
+   *
+   * @generated from field: voda.api.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+};
+
+/**
+ * Describes the message voda.api.v1.DescribeSessionRequest.
+ * Use `create(DescribeSessionRequestSchema)` to create a new message.
+ */
+export const DescribeSessionRequestSchema: GenMessage<DescribeSessionRequest> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 22);
+
+/**
+ * Response of DescribeSession.
+ *
+ * @generated from message voda.api.v1.DescribeSessionResponse
+ */
+export type DescribeSessionResponse = Message<"voda.api.v1.DescribeSessionResponse"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: voda.api.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Absent unless it is awake.
+   *
+   * @generated from field: voda.api.v1.Waits waits = 2;
+   */
+  waits?: Waits | undefined;
+
+  /**
+   * When it is woken without a call: milliseconds since 1970, 1 for at once; 0: never, or it is awake.
+   *
+   * @generated from field: uint64 wakes_at_ms = 3;
+   */
+  wakesAtMs: bigint;
+};
+
+/**
+ * Describes the message voda.api.v1.DescribeSessionResponse.
+ * Use `create(DescribeSessionResponseSchema)` to create a new message.
+ */
+export const DescribeSessionResponseSchema: GenMessage<DescribeSessionResponse> = /*@__PURE__*/
+  messageDesc(file_voda_api_v1_sessions, 23);
+
+/**
  * A message between sessions that was given up.
  *
  * @generated from message voda.api.v1.DeadLetter
@@ -592,7 +837,7 @@ export type DeadLetter = Message<"voda.api.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 19);
+  messageDesc(file_voda_api_v1_sessions, 24);
 
 /**
  * Request of ListDeadLetters.
@@ -620,7 +865,7 @@ export type ListDeadLettersRequest = Message<"voda.api.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 20);
+  messageDesc(file_voda_api_v1_sessions, 25);
 
 /**
  * Response of ListDeadLetters.
@@ -648,7 +893,7 @@ export type ListDeadLettersResponse = Message<"voda.api.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 21);
+  messageDesc(file_voda_api_v1_sessions, 26);
 
 /**
  * Request of RetryDeadLetter.
@@ -669,7 +914,7 @@ export type RetryDeadLetterRequest = Message<"voda.api.v1.RetryDeadLetterRequest
  * Use `create(RetryDeadLetterRequestSchema)` to create a new message.
  */
 export const RetryDeadLetterRequestSchema: GenMessage<RetryDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 22);
+  messageDesc(file_voda_api_v1_sessions, 27);
 
 /**
  * Response of RetryDeadLetter.
@@ -690,7 +935,7 @@ export type RetryDeadLetterResponse = Message<"voda.api.v1.RetryDeadLetterRespon
  * Use `create(RetryDeadLetterResponseSchema)` to create a new message.
  */
 export const RetryDeadLetterResponseSchema: GenMessage<RetryDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 23);
+  messageDesc(file_voda_api_v1_sessions, 28);
 
 /**
  * Request of DropDeadLetter.
@@ -711,7 +956,7 @@ export type DropDeadLetterRequest = Message<"voda.api.v1.DropDeadLetterRequest">
  * Use `create(DropDeadLetterRequestSchema)` to create a new message.
  */
 export const DropDeadLetterRequestSchema: GenMessage<DropDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 24);
+  messageDesc(file_voda_api_v1_sessions, 29);
 
 /**
  * Response of DropDeadLetter.
@@ -732,7 +977,7 @@ export type DropDeadLetterResponse = Message<"voda.api.v1.DropDeadLetterResponse
  * Use `create(DropDeadLetterResponseSchema)` to create a new message.
  */
 export const DropDeadLetterResponseSchema: GenMessage<DropDeadLetterResponse> = /*@__PURE__*/
-  messageDesc(file_voda_api_v1_sessions, 25);
+  messageDesc(file_voda_api_v1_sessions, 30);
 
 /**
  * Where a session is in its life.
@@ -797,6 +1042,16 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof GetSessionRequestSchema;
     output: typeof GetSessionResponseSchema;
+  },
+  /**
+   * Tells what a session waits for. One that sleeps is not woken.
+   *
+   * @generated from rpc voda.api.v1.SessionService.DescribeSession
+   */
+  describeSession: {
+    methodKind: "unary";
+    input: typeof DescribeSessionRequestSchema;
+    output: typeof DescribeSessionResponseSchema;
   },
   /**
    * Lists sessions that have been called at least once and have not ended.

@@ -1,15 +1,21 @@
 // The workflows of a session as people see them who ask what it waits for.
-import { isEnded, type Rows } from "./workflow-rows.ts";
+import { isEnded, type Row, type Rows } from "./workflow-rows.ts";
 
 /** Workflows that are named one by one; the others are counted. */
-export const listedMax = 50;
+const listedMax = 50;
 /** Of what one of them waits for. */
-export const listedWaitsMax = 8;
+const listedWaitsMax = 8;
+
+interface Listed extends Pick<Row, "workflow" | "phase"> {
+  readonly id: string;
+  readonly waitsFor: readonly string[];
+  readonly undoing: boolean;
+}
 
 /** As `SessionWorkflows` of `voda.api.v1` is written in JSON. */
-export function listOf(rows: Rows): object {
+export function listOf(rows: Rows): Record<Row["phase"], number> & { readonly live: readonly Listed[] } {
   const counts = { running: 0, waiting: 0, failed: 0, done: 0, cancelled: 0 };
-  const live: object[] = [];
+  const live: Listed[] = [];
   for (const [id, row] of rows.all()) {
     const { workflow, phase, waits, undoing } = row;
     counts[phase] += 1;

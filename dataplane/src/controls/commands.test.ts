@@ -86,7 +86,7 @@ test("a thread that says nothing of its workflows, or nonsense, leaves the rest 
   for (const [answer, problem] of [
     [fail("turn_timeout", "the deadline passed"), /^the deadline passed$/],
     [saying('{"running":"many"}'), /cannot decode field voda.api.v1.SessionWorkflows.running/],
-    [saying(`"${"x".repeat(300_000)}"`), /^300002 bytes exceed workflowsBytesMax 262144$/],
+    [saying(`"${"x".repeat(300_000)}"`), /^its thread told 300002 bytes of them, more than 262144$/],
   ] as const) {
     const told = (await described(answer)) as { workflowsProblem: string; letters: number };
     assert.match(told.workflowsProblem, problem);

@@ -47,7 +47,7 @@ function workflowsOf(answer: Answer): { workflows: SessionWorkflows } | { workfl
   if (!answer.ok) return { workflowsProblem: answer.failure.message };
   const { length } = answer.body;
   if (length > workflowsBytesMax)
-    return { workflowsProblem: `${length} bytes exceed workflowsBytesMax ${workflowsBytesMax}` };
+    return { workflowsProblem: `its thread told ${length} bytes of them, more than ${workflowsBytesMax}` };
   try {
     const json = new TextDecoder().decode(answer.body);
     return { workflows: fromJsonString(SessionWorkflowsSchema, json, { ignoreUnknownFields: true }) };

@@ -6,6 +6,7 @@ import { turnLine } from "./turn-line.ts";
 const time = new Date(2026, 0, 1, 12, 0, 1).getTime();
 const ofAgent = { time, node: "n1", revision: "8f", agent: "counter", key: "alice", method: "add", call: 7 };
 const today = { folder: "/project", clock: "today" } as const;
+const place = (file: string): string => relative(".", join("/project", file));
 const shown = (entry: object, child = "n1"): string | undefined =>
   turnLine(child, JSON.stringify(entry), today);
 
@@ -38,14 +39,20 @@ test("a handler's error shows its message, the user's file and line, the frames 
   const stack = `Error: no stock
     at take (lib/stock.ts:3:9)
     at Object.add (counter.ts:12:5)
+    at async Promise.all (index 0)
+    at async sub/run.ts:7:1
+    at new Cart [as made] (node_modules/cart/index.js:1:2)
     at Activation.run (file:///x/dist/worker.js:100:3)
     at process.processTicksAndRejections (node:internal/process/task_queues:104:5)`;
   const msg = "handler failed: Error: no stock";
   assert.equal(
     shown({ level: 50, ...ofAgent, trace: "4bf92f", request: "r-7", at: "lib/stock.ts:3:9", stack, msg }),
     `12:00:01 counter/alice  add  error  handler failed: Error: no stock  request r-7
-    at ${relative(".", join("/project", "lib/stock.ts"))}:3:9
-    at Object.add (counter.ts:12:5)
+    at ${place("lib/stock.ts")}:3:9
+    at Object.add (${place("counter.ts")}:12:5)
+    at async Promise.all (index 0)
+    at async ${place("sub/run.ts")}:7:1
+    at new Cart [as made] (${place("node_modules/cart/index.js")}:1:2)
     trace 4bf92f`,
   );
 });
@@ -55,7 +62,7 @@ test("what a handler throws on purpose shows where and for which request, though
   assert.equal(
     shown({ level: 30, ...ofAgent, request: "r-8", at: "counter.ts:9:11", reason: "user", msg }),
     `12:00:01 counter/alice  add  info  ${msg}  {"reason":"user"}  request r-8
-    at ${relative(".", join("/project", "counter.ts"))}:9:11`,
+    at ${place("counter.ts")}:9:11`,
   );
 });
 
@@ -67,11 +74,11 @@ test("errors that an agent logs show their message and where they come from, oth
   const head = "12:00:01 counter/alice  add";
   assert.equal(
     shown({ level: 30, ...ofAgent, msg: "failed", fields: { ...error, code: 7 } }),
-    `${head}  info  failed: Error: no stock  {"code":7}\n    at take (lib/stock.ts:3:9)`,
+    `${head}  info  failed: Error: no stock  {"code":7}\n    at take (${place("lib/stock.ts")}:3:9)`,
   );
   assert.equal(
     shown({ level: 50, ...ofAgent, msg: "failed", fields: { e: error, key: "k" } }),
-    `${head}  error  failed  {"e":"Error: no stock","key":"k"}\n    at take (lib/stock.ts:3:9)`,
+    `${head}  error  failed  {"e":"Error: no stock","key":"k"}\n    at take (${place("lib/stock.ts")}:3:9)`,
   );
   assert.equal(shown({ level: 30, ...ofAgent, msg: "hi", fields: 7 }), `${head}  info  hi  {"fields":7}`);
 });

@@ -118,21 +118,27 @@ function errorFrames(fields: unknown): string[] {
     .flatMap(({ stack }) => userFrames(stack).slice(0, framesMax));
 }
 
+/** Places of the user's are relative to the folder of the config: here they are told from where one reads. */
 function details({ at, stack = "", trace, level, fields }: ProgramLine, folder: string): string[] {
-  const ofErrors = errorFrames(fields).map((frame) => `${indent}${frame.trim()}`);
+  const fromHere = (place: string): string => relative(".", join(folder, place));
+  const told = (frame: string): string =>
+    indent + frame.trim().replace(framePlace, (_, before: string, place: string) => before + fromHere(place));
+  const ofErrors = errorFrames(fields).map(told);
   if (level < warn && at === undefined) return ofErrors;
   const frames = userFrames(stack);
-  const place = at === undefined ? undefined : relative(".", join(folder, at));
   return [
-    ...(place === undefined ? [] : [`${indent}at ${place}`]),
+    ...(at === undefined ? [] : [`${indent}at ${fromHere(at)}`]),
     ...frames
       .filter((frame) => at === undefined || !frame.includes(at))
       .slice(0, framesMax)
-      .map((frame) => `${indent}${frame.trim()}`),
+      .map(told),
     ...ofErrors,
     ...(trace === undefined ? [] : [`${indent}trace ${trace}`]),
   ];
 }
+
+/** `at add (` and `counter.ts:12:5`, or the same without a name: `at async ` and the place. */
+const framePlace = /^(at (?:.*\(|async )?)([^()\s][^()]*:\d+:\d+)(?=\)?$)/;
 
 function userFrames(stack: string): string[] {
   return stack.split("\n").filter((frame) => /^ +at /.test(frame) && !isOfRuntime(frame));

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { programs } from "../../../cli/src/programs.ts";
+import { configFolder } from "../../../cli/src/up/kept-config.ts";
 import { call, startMesh, waitUntil } from "../kit/index.ts";
 
 const home = fileURLToPath(new URL("../../..", import.meta.url));
@@ -54,7 +55,10 @@ test("a mesh that is ready knows its agents, however long they take to load", as
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const config = join(folder, "voda.config.ts");
   writeFileSync(config, slowConfig);
-  await using mesh = await startMesh({ command: [programs().cli, "up", "--config", config], nodes: 1 });
+  const dataDir = join(folder, "data");
+  const command = [programs().cli, "up", "--config", config];
+  await using mesh = await startMesh({ command, dataDir, nodes: 1 });
   const called = await call(mesh.url, "slow/k/answer");
   assert.deepEqual([called.status, called.body], [200, 42]);
+  assert.equal(configFolder(dataDir), folder, "`voda logs` tells places from there");
 });

@@ -243,10 +243,12 @@ test("an order that nobody packs, or that is cancelled, is refunded; one that th
   assert.equal(await late.status(), "refunded");
 
   const regretted = mesh.client.order("regretted");
+  await assert.rejects(regretted.cancel(), { reason: "workflow_not_found" });
   await regretted.place(200);
   await mesh.settle();
-  await regretted.cancel();
+  assert.equal(await regretted.cancel(), true);
   await mesh.settle();
+  assert.equal(await regretted.cancel(), false);
   assert.equal(await regretted.status(), "refunded");
 
   const dear = mesh.client.order("dear");

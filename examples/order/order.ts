@@ -6,8 +6,8 @@ export const packed = signal<{ parcel: string }>("packed");
 type Status = "new" | "placed" | "paid" | "shipped" | "refunded";
 
 /** One session per order. */
-export const orderAt = (bank: Bank) => {
-  const placed = agent("order", { status: s.register<Status>("new"), parcel: s.register("") })
+export const orderAt = (bank: Bank) =>
+  agent("order", { status: s.register<Status>("new"), parcel: s.register("") })
     .readonly({ status: (ctx) => ctx.state.status })
     .workflows({
       async checkout(wf, { cents }: { cents: number }) {
@@ -34,23 +34,19 @@ export const orderAt = (bank: Bank) => {
         wf.status("shipped", 1);
         return { receipt, parcel: parcel.parcel };
       },
+    })
+    .handlers({
+      place(ctx, cents: number) {
+        if (ctx.state.status !== "new") throw new VodaError("failed_precondition", "it is placed already");
+        ctx.state.status = "placed";
+        return ctx.start.checkout({ cents }, { id: "checkout" });
+      },
+      pack(ctx, parcel: string) {
+        ctx.notify("checkout", packed, { parcel });
+        return { parcel };
+      },
+      // once this turn is committed, what was done is undone; false: it was shipped, or refunded, before
+      cancel: (ctx) => ctx.cancelWorkflow("checkout"),
     });
-  return placed.handlers({
-    place(ctx, cents: number) {
-      if (ctx.state.status !== "new") throw new VodaError("failed_precondition", "it is placed already");
-      ctx.state.status = "placed";
-      return ctx.start.checkout({ cents }, { id: "checkout" });
-    },
-    pack(ctx, parcel: string) {
-      ctx.notify("checkout", packed, { parcel });
-      return { parcel };
-    },
-    // a message to its own session: once this turn is committed, what was done is undone
-    cancel(ctx) {
-      ctx.send(placed, ctx.key).cancelWorkflow({ id: "checkout" });
-      return { id: "checkout" };
-    },
-  });
-};
 
 export const order = orderAt(pretendBank());

@@ -35,6 +35,7 @@ const context = (state: object): HostContext => ({
   run: () => assert.fail("nothing is done outside"),
   start: {},
   notify: () => assert.fail("nothing is signalled"),
+  cancelWorkflow: () => assert.fail("nothing is cancelled"),
   get [workflowsOfTurn]() {
     return assert.fail("there are none");
   },

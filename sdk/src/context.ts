@@ -7,7 +7,7 @@ import type { RunFunction } from "./run.ts";
 import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { Field, Schema } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
-import type { NotifyFunction, Starts } from "./workflow-start.ts";
+import type { CancelWorkflowFunction, NotifyFunction, Starts } from "./workflow-start.ts";
 
 type Registers<S extends Schema> = { [K in keyof S]: S[K]["kind"] extends "register" ? K : never }[keyof S];
 type Handle<F> = F extends Field<infer K, infer X> ? Handles<X>[K] : never;
@@ -107,6 +107,11 @@ export interface Ctx<S extends Schema, W extends object = object> extends CallCo
    * waits for it. Throws VodaError when there is no such workflow, or it has ended.
    */
   readonly notify: NotifyFunction;
+  /**
+   * Has a workflow of this session undo what it did and end, with the commit of this turn; false when it has
+   * ended. Throws VodaError when there is none (`workflow_not_found`).
+   */
+  readonly cancelWorkflow: CancelWorkflowFunction;
 }
 
 /** Context of a `readonly` handler: the newest committed state, which cannot be written to. */

@@ -9,7 +9,7 @@ import type { CancelFunction, ScheduleFunction } from "./schedule.ts";
 import type { FieldKind, Schema, Validate } from "./schema.ts";
 import type { SendFunction } from "./send.ts";
 import type { WorkflowBody, WorkflowTurn, workflowsOfTurn } from "./workflow-host.ts";
-import type { NotifyFunction } from "./workflow-start.ts";
+import type { CancelWorkflowFunction, NotifyFunction } from "./workflow-start.ts";
 
 export type * from "@voda/proto/fields";
 export { type Details, readDetails } from "./answer.ts";
@@ -49,6 +49,7 @@ export { type SendFunction, type SendRequest, sendFunction } from "./send.ts";
 export { isThenable } from "./thenable.ts";
 export type { WorkflowError, WorkflowPhase, WorkflowStatus } from "./workflow.ts";
 export {
+  cancelWorkflowFunction,
   notifyFunction,
   type SignalRequest,
   type SleepTime,
@@ -66,7 +67,7 @@ export {
 export { keptDepthMax, keptJson, keptProblem } from "./workflow-json.ts";
 export { workflowMethodNames, workflowTurns } from "./workflow-methods.ts";
 export { checkWorkflowName } from "./workflow-name.ts";
-export type { NotifyFunction } from "./workflow-start.ts";
+export type { CancelWorkflowFunction, NotifyFunction } from "./workflow-start.ts";
 
 const provided = /^(voda|@bufbuild\/protobuf)($|\/)/;
 
@@ -129,6 +130,7 @@ export interface HostContext extends CallContext {
   readonly run: RunFunction;
   readonly start: object;
   readonly notify: NotifyFunction;
+  readonly cancelWorkflow: CancelWorkflowFunction;
   /** Of agents with workflows. */
   readonly [workflowsOfTurn]: WorkflowTurn;
 }

@@ -10,6 +10,7 @@ import type { WaitOptions, WorkflowRunOptions, WorkflowStatus } from "./workflow
 import { keptJson } from "./workflow-json.ts";
 import { refusedBy, signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
 import {
+  type CancelWorkflowFunction,
   type NotifyFunction,
   type Signal,
   type StartOptions,
@@ -159,6 +160,11 @@ export function startFunctions(start: (request: StartRequest) => string): object
           id: start({ workflow, id: startIdOf(options), input: keptJson("the input", input) }),
         })),
   );
+}
+
+/** For hosts: `ctx.cancelWorkflow`. @throws VodaError */
+export function cancelWorkflowFunction(cancel: (id: string) => boolean): CancelWorkflowFunction {
+  return (id) => refusedBy("ctx.cancelWorkflow", () => cancel(workflowIdOf(id)));
 }
 
 /** For hosts: `ctx.notify`. @throws VodaError */

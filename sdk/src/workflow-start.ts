@@ -65,5 +65,8 @@ export type Starts<W> = string extends keyof W
 /** Where a workflow of a block has an error: the compiler complains of that one, and of nothing after it. */
 export type AnyWorkflows = any; // oxlint-disable-line typescript/no-explicit-any -- no names are known there
 
+/** `ctx.cancelWorkflow` */
+export type CancelWorkflowFunction = (id: string) => boolean;
+
 /** `ctx.notify` */
 export type NotifyFunction = <X>(id: string, signal: Signal<X>, ...data: SignalData<NoInfer<X>>) => void;

@@ -6,7 +6,9 @@ import {
   askFunction,
   type Caller,
   type CancelFunction,
+  type CancelWorkflowFunction,
   cancelFunction,
+  cancelWorkflowFunction,
   type GatherFunction,
   type HostContext,
   type Logger,
@@ -126,6 +128,10 @@ export class Context<T> implements HostContext {
 
   get notify(): NotifyFunction {
     return notifyFunction((request) => this[workflowsOfTurn].signal(request));
+  }
+
+  get cancelWorkflow(): CancelWorkflowFunction {
+    return cancelWorkflowFunction((id) => this[workflowsOfTurn].cancel(id));
   }
 
   get [workflowsOfTurn](): WorkflowTurn {

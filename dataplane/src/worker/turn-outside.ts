@@ -144,7 +144,7 @@ export class TurnOutside implements TurnHost<Running> {
   workflows(running: Running, context: HostContext): WorkflowTurn {
     if (!this.#isRunning(running)) throw sendsLate("ctx.start");
     const step = stepOf(running);
-    if (step !== undefined) throw notInStep("ctx.start or ctx.notify", step);
+    if (step !== undefined) throw notInStep("ctx.start, ctx.notify or ctx.cancelWorkflow", step);
     if (this.#workflows === undefined) throw noWorkflows(this.#session.name.agent);
     return this.#workflows.turnOf(running, context, running.call.head.readonly);
   }

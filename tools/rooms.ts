@@ -108,7 +108,7 @@ export const rooms: Readonly<Record<string, Room>> = {
         ],
       },
       ingress: { imports: ["call", "recent.ts"] },
-      testing: { imports: ["call", "lane", "reactor", "threads", "worker", "host", "ingress"] },
+      testing: { imports: ["call", "lane", "reactor", "threads", "turn", "worker", "host", "ingress"] },
     },
     entries: ["test/*.worker.ts"],
   },

@@ -272,6 +272,7 @@ export function activationRig(more?: AnyAgent, waitingBytes: () => number = () =
     turnMsMax: definitionOf(more ?? probe).turnMsMax,
     log,
     begun: new BegunWriter(table),
+    rounds: { enter: ({ startNext }) => startNext(systemClock.monotonicMs()) },
     world: threadWorld,
     say: write,
     waitingBytes,

@@ -1,6 +1,7 @@
 // Bad neighbours beside good ones on one node: what an agent's code does is its own call's affair, logged
 // with its name, and nobody else's.
 import assert from "node:assert/strict";
+import { connect } from "node:http2";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
@@ -16,6 +17,7 @@ import {
 
 const configOf = (name: string): string =>
   fileURLToPath(new URL(`./agents/${name}.config.ts`, import.meta.url));
+const json = { "content-type": "application/json" };
 /** So small that a heap is full in a moment. */
 const heapMib = 96;
 
@@ -74,7 +76,7 @@ const threadsEnded = (): number => linesWith("the thread ended:").length;
 
 test("what an agent prints while it is loaded is logged with the agents of its bundle, and the node is ready", async () => {
   const line = await lineWith("neighbours are loaded");
-  assert.deepEqual([line.level, line.agent], [30, "beside, patient, rogue"]);
+  assert.deepEqual([line.level, line.agent], [30, "beside, crowded, patient, rogue"]);
 });
 
 const slips = [
@@ -100,6 +102,43 @@ for (const method of ["revoked", "thenGetter", "badInspect", "exits", "kills"])
     assert.equal((await call(node.url, `rogue/${method}/add`, { input: 1 })).body, 1);
     assert.equal(threadsEnded(), 0);
   });
+
+/** Reads of so many sessions, so many of each at a time, each of a millisecond, until the signal. */
+async function crowd(sessions: number, each: number, signal: AbortSignal): Promise<number> {
+  const client = connect(node.url);
+  let answered = 0;
+  const read = (key: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const stream = client.request({ ":method": "POST", ":path": `/agents/crowded/${key}/hold`, ...json });
+      stream.on("error", reject).on("close", resolve).resume().end("1");
+    });
+  const readAgain = async (key: string): Promise<void> => {
+    for (; !signal.aborted; answered += 1) await read(key);
+  };
+  await Promise.all(Array.from({ length: sessions * each }, (_, i) => readAgain(`k${i % sessions}`)));
+  client.close();
+  return answered;
+}
+
+test("a call waits for a turn of each other session, however many calls those have", async () => {
+  const [sessions, each] = [4, 200];
+  const count = async (): Promise<number> => Number((await call(node.url, "crowded/neighbour/count")).body);
+  await count();
+  const stop = new AbortController();
+  const crowded = crowd(sessions, each, stop.signal);
+  const waits: number[] = [];
+  for (let last = await count(); waits.length < 20; ) {
+    const next = await count();
+    waits.push(next - last);
+    last = next;
+  }
+  stop.abort();
+  const answered = await crowded;
+  assert.ok(answered > sessions * each, `${answered} reads`);
+  const median = waits.toSorted((a, b) => a - b)[waits.length / 2] ?? 0;
+  // most of them while the call and its answer are on their way; in the order of arrival 800 and more
+  assert.ok(median < each / 2, `turns of others from one to the next: ${waits.join(" ")}`);
+});
 
 test("an error is logged once, with the user's file and line, agent, key and method, and the caller gets no path", async () => {
   const headers = { "x-request-id": "req-7" };

@@ -24,6 +24,8 @@ export const drainBytesMax = 1024 * 1024;
 
 /** Called from the consumer's event loop, one record after the other. */
 export interface RingListener {
+  /** Before the records that one loop tick reads. */
+  onTick?(): void;
   /**
    * A record: `length` bytes at `at`, to be used or copied before this returns. Another thread can still
    * write to them.
@@ -98,6 +100,7 @@ export class RingReader {
    */
   #drain(): void {
     if (this.#closed || this.#held) return;
+    this.#listener.onTick?.();
     this.#guarded(() => {
       if (this.#readSome()) return this.#drainSoon();
       Atomics.store(this.#ring.control, readerSleepsIndex, 1);

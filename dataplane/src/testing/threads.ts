@@ -6,6 +6,7 @@ import type { HashedPage } from "@voda/proto/wire";
 import { assert } from "@voda/stdx";
 import type { Opened, Opening, WorkerPort } from "../reactor/index.ts";
 import type { SessionMessage } from "../threads/index.ts";
+import { Rounds } from "../turn/index.ts";
 import { WorkerActivation } from "../worker/activation.ts";
 import { loadState } from "../worker/load-state.ts";
 import type { ThreadWorld } from "../worker/world.ts";
@@ -40,11 +41,18 @@ interface Open {
 export class Threads {
   readonly #parts: ThreadsParts;
   readonly #open = new Map<number, Open>();
+  readonly #rounds: Rounds;
   readonly #toWorker: Channel = [];
   readonly #fromWorker: Channel = [];
 
   constructor(parts: ThreadsParts) {
     this.#parts = parts;
+    const { program, world } = parts;
+    this.#rounds = new Rounds({
+      nowMs: world.monotonicMs,
+      later: (go) => program.deliver(0, go),
+      onFull: () => undefined,
+    });
   }
 
   readonly port: WorkerPort = {
@@ -82,6 +90,7 @@ export class Threads {
 
   #send(number: number, act: (open: Open) => void): void {
     const due = (): void => {
+      this.#rounds.tick();
       const open = this.#open.get(number);
       if (open !== undefined) act(open); // or its state did not load
     };
@@ -117,6 +126,7 @@ export class Threads {
         ...own,
         log,
         begun: handlers,
+        rounds: this.#rounds,
         world,
         say,
         waitingBytes: () => 0,

@@ -19,6 +19,8 @@ export interface ThreadChannel<Out> extends Disposable {
   readonly send: (message: Out) => void;
   /** Of messages that wait here. */
   readonly waitingBytes: () => number;
+  /** Hears nothing from now on, or goes on: for reasons of its owner's own. */
+  hold(isHeld: boolean): void;
   /** Takes all that the other side has said: it may not come to ringing the bell. */
   takeRest(): void;
 }
@@ -28,6 +30,8 @@ export interface ChannelOptions<Out, In> {
   readonly encode: (message: Out) => FrameFields;
   readonly decode: (frame: FrameCursor) => In;
   readonly onMessage: (message: In) => void;
+  /** Before the messages that one loop tick brings. */
+  readonly onTick?: () => void;
   /** What the other side wrote, in either ring, cannot be: its thread must end. */
   readonly onBroken: (error: Error) => void;
   /**
@@ -45,7 +49,10 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   const cursor = new FrameCursor();
   const backlog = new Backlog();
 
+  let [isBehind, isHeld] = [false, false];
+  const { onTick } = options;
   const reader = new RingReader(ends.input, ends.port, {
+    ...(onTick && { onTick }),
     onRecord(memory, at, length) {
       const message = read(memory, at, length);
       if (message !== undefined) options.onMessage(message);
@@ -76,10 +83,11 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     if (sent > 0 && backlog.size === 0) setBehind(false);
     waitForSpace();
   };
-  const setBehind = (isBehind: boolean): void => {
+  const setBehind = (isNow: boolean): void => {
     if (options.onBehind === undefined) return;
-    options.onBehind(isBehind);
-    reader.hold(isBehind);
+    isBehind = isNow;
+    options.onBehind(isNow);
+    reader.hold(isBehind || isHeld);
   };
   const waitForSpace = (): void => {
     const next = backlog.first;
@@ -97,6 +105,10 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       waitForSpace();
     },
     waitingBytes: () => backlog.bytes,
+    hold(isNow) {
+      isHeld = isNow;
+      reader.hold(isBehind || isHeld);
+    },
     takeRest: () => reader.takeRest(),
     [Symbol.dispose]() {
       writer.close();

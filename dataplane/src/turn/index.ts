@@ -1,2 +1,3 @@
-export { feedTurn, openTurn, type Turn } from "./turn.ts";
+export { createEntrant, type Entrant, Rounds, tickMs } from "./rounds.ts";
+export { feedTurn, mayStart, openTurn, queueCall, startNext, type Turn } from "./turn.ts";
 export type * from "./types.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plainCall } from "../../test/call.ts";
 import type { CallHead } from "../call/index.ts";
-import { feedTurn, openTurn, readersMax } from "./turn.ts";
+import { feedTurn, openTurn, queueCall, readersMax, startNext, type Turn } from "./turn.ts";
 import type { TurnEffect, TurnEvent } from "./types.ts";
 
 const delta = Uint8Array.of(1);
@@ -13,7 +13,8 @@ const read = (number: number, deadlineMs = 1000): CallHead => ({
   ...write(number, deadlineMs),
   readonly: true,
 });
-const run = (call: CallHead): TurnEvent => ({ type: "run", call });
+const run = (call: CallHead) => ({ type: "run", call }) as const;
+type Step = TurnEvent | ReturnType<typeof run>;
 const sends = [{ agent: "a", key: "k", method: "m", body: Uint8Array.of(1) }];
 const succeeded = (call: number): TurnEvent => ({
   type: "succeeded",
@@ -25,11 +26,20 @@ const succeeded = (call: number): TurnEvent => ({
 });
 const threw = (call: number): TurnEvent => ({ type: "threw", call, answer });
 
+/** Whoever may begin after the event does. */
+function feed(turn: Turn, event: Step, nowMs = 0): TurnEffect[] {
+  if (event.type === "run") queueCall(turn, event.call);
+  const effects = event.type === "run" ? [] : feedTurn(turn, event);
+  for (let more = startNext(turn, nowMs); more.length > 0; more = startNext(turn, nowMs))
+    effects.push(...more);
+  return effects;
+}
+
 /** Runs the events at time 0 and gives the effects of the last one. */
-function after(...events: TurnEvent[]): TurnEffect[] {
+function after(...events: Step[]): TurnEffect[] {
   const turn = openTurn(7);
   let effects: TurnEffect[] = [];
-  for (const event of events) effects = feedTurn(turn, event, 0);
+  for (const event of events) effects = feed(turn, event);
   return effects;
 }
 
@@ -90,14 +100,14 @@ test("more than readersMax readers wait", () => {
 
 test("a queued call whose deadline passed is dropped before any work", () => {
   const turn = openTurn(7);
-  feedTurn(turn, run(write(1)), 0);
-  feedTurn(turn, run(write(2, 50)), 0);
-  assert.deepEqual(feedTurn(turn, succeeded(1), 50), [
+  feed(turn, run(write(1)));
+  feed(turn, run(write(2, 50)));
+  assert.deepEqual(feed(turn, succeeded(1), 50), [
     { type: "apply", call: 1 },
     turned(1, 1),
     dropped(2, "deadline"),
   ]);
-  assert.deepEqual(feedTurn(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
+  assert.deepEqual(feed(turn, run(read(3, 50)), 50), [dropped(3, "deadline")]);
 });
 
 test("a queued call whose caller went away is dropped before any work", () => {
@@ -109,7 +119,7 @@ test("a queued call whose caller went away is dropped before any work", () => {
 
 for (const why of ["deadline", "caller"] as const) {
   test(`a running turn that nobody waits for (${why}) is discarded, the next one runs, and its late end is nothing`, () => {
-    const late: TurnEvent[] = [run(write(1)), run(write(2)), { type: "cancel", call: 1, why }];
+    const late: Step[] = [run(write(1)), run(write(2)), { type: "cancel", call: 1, why }];
     assert.deepEqual(after(...late), [
       { type: "abort", call: 1, why },
       { type: "discard", call: 1 },
@@ -128,7 +138,7 @@ test("a snapshot is of the applied turns, whatever runs", () => {
 });
 
 test("after close nothing is said any more", () => {
-  const close: TurnEvent[] = [run(write(1)), run(write(2)), run(read(3)), { type: "close" }];
+  const close: Step[] = [run(write(1)), run(write(2)), run(read(3)), { type: "close" }];
   assert.deepEqual(after(...close), [
     { type: "abort", call: 1, why: "caller" },
     { type: "discard", call: 1 },

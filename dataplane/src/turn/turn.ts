@@ -1,11 +1,13 @@
 // One activation in its worker: a mailbox, one running turn, readers beside it. Pure: the host runs handlers
-// and holds the state.
+// and holds the state, and `rounds` says whose call begins next.
 import { assert } from "@voda/stdx";
 import type { AbandonReason, CallHead } from "../call/index.ts";
 import type { TurnEffect, TurnEvent } from "./types.ts";
 
 /** Handlers of readonly calls that run at once; more wait. */
 export const readersMax = 64;
+/** What a call that waits takes beside its body. */
+const callBytes = 512;
 
 interface Reader {
   readonly head: CallHead;
@@ -26,6 +28,8 @@ export interface Turn {
   readonly mailbox: CallHead[];
   readonly readers: Map<number, Reader>;
   readonly waitingReaders: CallHead[];
+  /** Of the calls that wait. */
+  waitingBytes: number;
   closed: boolean;
 }
 
@@ -38,19 +42,54 @@ export function openTurn(activation: number): Turn {
     mailbox: [],
     readers: new Map(),
     waitingReaders: [],
+    waitingBytes: 0,
     closed: false,
   };
 }
 
-/** `nowMs`: monotonic milliseconds of this thread, by which the deadlines of its calls count. */
-export function feedTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffect[] {
+/** A call waits from now on; it begins in `startNext`. */
+export function queueCall(turn: Turn, head: CallHead): void {
+  if (turn.closed) return;
+  // readers never wait for the writer, nor it for them: they see the state before it
+  (head.readonly ? turn.waitingReaders : turn.mailbox).push(head);
+  turn.waitingBytes += waitingBytesOf(head);
+}
+
+/** What a call that waits takes of its thread's memory, roughly. */
+const waitingBytesOf = ({ bytes }: CallHead): number => bytes + callBytes;
+
+/** Whether a call may begin. */
+export const mayStart = (turn: Turn): boolean => nextCall(turn) !== undefined;
+
+/**
+ * One call begins, if one may, in the order of their numbers. `nowMs`: monotonic milliseconds of this thread,
+ * by which the deadlines of its calls count.
+ */
+export function startNext(turn: Turn, nowMs: number): TurnEffect[] {
+  const out: TurnEffect[] = [];
+  for (let head = nextCall(turn); head !== undefined; head = nextCall(turn)) {
+    take(head.readonly ? turn.waitingReaders : turn.mailbox, head.number, turn);
+    if (isLate(turn, head, nowMs, out)) continue;
+    // what a reader sees is fixed here, and so is the turn that its answer must wait for in the gate
+    if (head.readonly) turn.readers.set(head.number, { head, startedAt: turn.turn });
+    else turn.running = head;
+    out.push({ type: "start", call: head.number, readonly: head.readonly });
+    break;
+  }
+  return out;
+}
+
+function nextCall(turn: Turn): CallHead | undefined {
+  const writer = turn.running === undefined ? turn.mailbox[0] : undefined;
+  const reader = turn.readers.size < readersMax ? turn.waitingReaders[0] : undefined;
+  if (writer === undefined || reader === undefined) return writer ?? reader;
+  return reader.number < writer.number ? reader : writer;
+}
+
+export function feedTurn(turn: Turn, event: TurnEvent): TurnEffect[] {
   const out: TurnEffect[] = [];
   if (turn.closed) return out;
   switch (event.type) {
-    case "run":
-      // readers never wait for the writer, nor it for them: they see the state before it
-      (event.call.readonly ? turn.waitingReaders : turn.mailbox).push(event.call);
-      break;
     case "cancel":
       cancel(turn, event.call, event.why, out);
       break;
@@ -63,28 +102,9 @@ export function feedTurn(turn: Turn, event: TurnEvent, nowMs: number): TurnEffec
       break;
     case "close":
       close(turn, out);
-      return out;
+      break;
   }
-  startNext(turn, nowMs, out);
   return out;
-}
-
-function startNext(turn: Turn, nowMs: number, out: TurnEffect[]): void {
-  while (turn.running === undefined) {
-    const head = turn.mailbox.shift();
-    if (head === undefined) break;
-    if (isLate(turn, head, nowMs, out)) continue;
-    turn.running = head;
-    out.push({ type: "start", call: head.number, readonly: false });
-  }
-  while (turn.readers.size < readersMax) {
-    const head = turn.waitingReaders.shift();
-    if (head === undefined) break;
-    if (isLate(turn, head, nowMs, out)) continue;
-    // what a reader sees is fixed here, and so is the turn that its answer must wait for in the gate
-    turn.readers.set(head.number, { head, startedAt: turn.turn });
-    out.push({ type: "start", call: head.number, readonly: true });
-  }
 }
 
 /** A call whose deadline passed while it was queued is dropped before any work. */
@@ -153,7 +173,7 @@ function dropped({ activation }: Turn, call: number, why: AbandonReason, hasBegu
 
 function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[]): void {
   // its handler has not begun: whoever else waits for it may have it run again
-  if (take(turn.mailbox, call) || take(turn.waitingReaders, call)) {
+  if (take(turn.mailbox, call, turn) || take(turn.waitingReaders, call, turn)) {
     out.push(dropped(turn, call, why, false));
     return;
   }
@@ -168,10 +188,12 @@ function cancel(turn: Turn, call: number, why: AbandonReason, out: TurnEffect[])
   out.push(dropped(turn, call, why, true));
 }
 
-function take(calls: CallHead[], number: number): boolean {
+function take(calls: CallHead[], number: number, turn: Turn): boolean {
   const at = calls.findIndex((head) => head.number === number);
-  if (at < 0) return false;
+  const head = calls[at];
+  if (head === undefined) return false;
   calls.splice(at, 1);
+  turn.waitingBytes -= waitingBytesOf(head);
   return true;
 }
 
@@ -187,4 +209,5 @@ function close(turn: Turn, out: TurnEffect[]): void {
   turn.mailbox.length = 0;
   turn.readers.clear();
   turn.waitingReaders.length = 0;
+  turn.waitingBytes = 0;
 }

@@ -1,11 +1,10 @@
 // The worker's half of an activation: what happens to it and what it wants done. The I/O thread's half is
 // `lane`.
 
-import type { AbandonReason, CallHead, Send } from "../call/index.ts";
+import type { AbandonReason, Send } from "../call/index.ts";
 
 /** What happens to an activation, one at a time, in the order in which the worker learns of it. */
 export type TurnEvent =
-  | { readonly type: "run"; readonly call: CallHead }
   /**
    * Nobody waits any more: a queued call is dropped; a running one is told by its signal, and discarded.
    */

@@ -15,7 +15,19 @@ import {
   type StepAnswer,
 } from "../call/index.ts";
 import type { BegunWriter } from "../threads/index.ts";
-import { feedTurn, openTurn, type Turn, type TurnEffect, type TurnEvent } from "../turn/index.ts";
+import {
+  createEntrant,
+  type Entrant,
+  feedTurn,
+  mayStart,
+  openTurn,
+  queueCall,
+  type Rounds,
+  startNext,
+  type Turn,
+  type TurnEffect,
+  type TurnEvent,
+} from "../turn/index.ts";
 import { canonicalHash } from "./canonical.ts";
 import { Abort, Context } from "./context.ts";
 import { decodeInput, encodeOutput } from "./convert.ts";
@@ -34,6 +46,8 @@ export interface ActivationOptions extends OpenedSession {
   readonly turnMsMax: number;
   readonly log: Pick<AgentLog, "say" | "print" | "settle">;
   readonly begun: Pick<BegunWriter, "begin" | "synchronous" | "end">;
+  /** Of its thread. */
+  readonly rounds: Pick<Rounds, "enter">;
   /** Of what this thread has said and the host has no room for yet. */
   readonly waitingBytes: () => number;
   /** Voda's own work for a turn threw, after its handler had waited: whatever it was, it is not known now. */
@@ -52,6 +66,7 @@ const noBytes = new Uint8Array(0);
 export class WorkerActivation {
   readonly #options: ActivationOptions;
   readonly #turn: Turn;
+  readonly #entrant: Entrant;
   /** Calls that the machine knows and that have not ended. */
   readonly #calls = new Map<number, Handed>();
   readonly #running = new Map<number, Running>();
@@ -60,6 +75,7 @@ export class WorkerActivation {
   constructor(options: ActivationOptions) {
     this.#options = options;
     this.#turn = openTurn(options.number);
+    this.#entrant = createEntrant((nowMs) => this.#performAll(startNext(this.#turn, nowMs)));
     this.#outside = new TurnOutside({
       session: options,
       isRunning: (running) => this.#isRunning(running),
@@ -70,10 +86,11 @@ export class WorkerActivation {
     });
   }
 
-  /** The call is known before the machine hears of it: it may start the handler in this very step. */
+  /** It begins when it is the session's turn. */
   run(call: SessionCall): void {
     this.#calls.set(call.head.number, { call, mark: undefined });
-    this.#feed({ type: "run", call: call.head });
+    queueCall(this.#turn, call.head);
+    this.#enter();
   }
 
   /** What the call means, however it is written. */
@@ -120,8 +137,16 @@ export class WorkerActivation {
   }
 
   #feed(event: TurnEvent): void {
-    for (const effect of feedTurn(this.#turn, event, this.#options.world.monotonicMs()))
-      this.#perform(effect);
+    this.#performAll(feedTurn(this.#turn, event));
+  }
+
+  #performAll(effects: readonly TurnEffect[]): void {
+    for (const effect of effects) this.#perform(effect);
+    this.#enter();
+  }
+
+  #enter(): void {
+    if (mayStart(this.#turn)) this.#options.rounds.enter(this.#entrant, this.#turn.waitingBytes);
   }
 
   #perform(effect: TurnEffect): void {

@@ -20,6 +20,7 @@ import {
   toWorker,
   type WorkerSetup,
 } from "../threads/index.ts";
+import { Rounds } from "../turn/index.ts";
 import { WorkerActivation } from "./activation.ts";
 import { registerHolder } from "./holder.ts";
 import { type LoadedAgent, loadAgents, resolveProvidedHere } from "./load.ts";
@@ -52,18 +53,28 @@ class WorkerThread {
   readonly #activations = new Map<number, WorkerActivation>();
   readonly #begun: BegunWriter;
   readonly #channel: ThreadChannel<FromWorker>;
+  readonly #rounds: Rounds;
   readonly #exit: () => never;
 
   constructor({ begun, ends, node }: WorkerSetup, exit: () => never) {
     this.#node = node;
     this.#begun = new BegunWriter(begun);
     this.#exit = exit;
+    this.#rounds = new Rounds({
+      nowMs: () => systemClock.monotonicMs(),
+      later: (go) => void timers.setImmediate(() => this.#goOn(go)),
+      onFull: (isFull) => this.#channel.hold(isFull),
+    });
     this.#channel = openChannel(ends, {
       encode: fromWorker.encode,
       decode: toWorker.decode,
       onMessage: (message) => this.#receive(message),
       onBroken: (error) => this.#fail(error),
-      onBehind: (isBehind) => this.#begun.behind(isBehind),
+      onTick: () => this.#rounds.tick(),
+      onBehind: (isBehind) => {
+        this.#begun.behind(isBehind);
+        this.#rounds.hold(isBehind);
+      },
     });
     this.log = openAgentLog((message) => this.#channel.send(message), {
       nowMs: () => systemClock.monotonicMs(),
@@ -98,6 +109,14 @@ class WorkerThread {
     }
     try {
       this.#handle(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #goOn(go: () => void): void {
+    try {
+      go();
     } catch (error) {
       this.#fail(error);
     }
@@ -208,6 +227,7 @@ class WorkerThread {
         turnMsMax: definitionOf(agent).turnMsMax,
         log: this.log,
         begun: this.#begun,
+        rounds: this.#rounds,
         world: threadWorld,
         say: this.#channel.send,
         waitingBytes: this.#channel.waitingBytes,

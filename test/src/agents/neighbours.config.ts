@@ -36,6 +36,23 @@ const patient = agent("patient", { count: s.counter() }, { maxTurn: "2s", idle: 
   },
 });
 
+let turns = 0;
+/** Tells how many turns its thread has had. */
+const crowded = agent("crowded", {}, { idle: "1h" })
+  .readonly({
+    hold(_ctx, ms: number) {
+      for (const untilMs = performance.now() + ms; performance.now() < untilMs; );
+      turns += 1;
+      return turns;
+    },
+  })
+  .handlers({
+    count() {
+      turns += 1;
+      return turns;
+    },
+  });
+
 /** As `rogue` calls itself. */
 const rogueName = agent("rogue").handlers({ add: (_ctx, by: number) => by });
 
@@ -136,4 +153,4 @@ const rogue = agent("rogue", { count: s.counter() }, { maxTurn: "2s", idle: "1h"
     },
   });
 
-export default defineConfig({ agents: [beside, patient, rogue] });
+export default defineConfig({ agents: [beside, crowded, patient, rogue] });

@@ -5,6 +5,7 @@ import { AgentSchema, MethodMode } from "@voda/proto/api";
 import { type Call, fail, type StepMessage } from "../../../dataplane/src/call/index.ts";
 import type { WorkerPort } from "../../../dataplane/src/reactor/index.ts";
 import type { Opened, Opening } from "../../../dataplane/src/reactor/ports.ts";
+import { Rounds, tickMs } from "../../../dataplane/src/turn/index.ts";
 import { Violation } from "./checks.ts";
 import type { Operation } from "./clients.ts";
 import type { Clockwork } from "./clockwork.ts";
@@ -15,6 +16,8 @@ import { createWorker, type SimWorker } from "./worker.ts";
 
 /** Its methods are the numbers of operations. */
 const operationsMax = 400;
+/** Of a tick: two calls begin in it. */
+const lookMs = tickMs / 3;
 const methods = Array.from({ length: operationsMax }, (_, at) => ({
   name: String(at + 1),
   mode: MethodMode.HANDLER,
@@ -46,6 +49,7 @@ export class Threads {
   #performed = 0;
   #toWorker: Channel = [];
   #fromWorker: Channel = [];
+  #rounds = this.#openRounds();
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
@@ -93,6 +97,7 @@ export class Threads {
     this.#steps.clear();
     this.#toWorker = [];
     this.#fromWorker = [];
+    this.#rounds = this.#openRounds();
   }
 
   lose(told: (activation: number, begun: ReadonlySet<number>) => void): void {
@@ -117,6 +122,7 @@ export class Threads {
     const worker = createWorker({
       activation,
       image,
+      rounds: this.#rounds,
       operation: (number) => operation(Number(this.#call(number).method)),
       letter: (number) => {
         const { id } = this.#call(number).head;
@@ -151,6 +157,19 @@ export class Threads {
     return { agent, devices: [] };
   }
 
+  /** Virtual time stands still while handlers begin: each look at the clock takes some of the tick instead. */
+  #openRounds(): Rounds {
+    let looks = 0;
+    return new Rounds({
+      nowMs: () => {
+        looks += 1;
+        return looks * lookMs;
+      },
+      later: (go) => this.#options.program.deliver(0, go),
+      onFull: () => undefined,
+    });
+  }
+
   #begins(activation: number, number: number, key: Uint8Array): void {
     const step = this.#steps.get(`${activation}.${number}`);
     if (step === undefined) throw new Violation(`step ${number} of ${activation} begins, and was not wanted`);
@@ -174,7 +193,7 @@ export class Threads {
     this.#send(activation, (worker) => {
       if (this.#onceOnly.has(number))
         throw new Violation(`call ${number} begins again after its worker was lost`);
-      worker.feed({ type: "run", call: call.head });
+      worker.run(call.head);
     });
   }
 

@@ -5,6 +5,7 @@ import type { Timing } from "@voda/proto/timing";
 import type { HashedPage } from "@voda/proto/wire";
 import {
   type Answer,
+  type CallHead,
   encodeAnswer,
   type Failure,
   fail,
@@ -17,8 +18,13 @@ import {
 } from "../../../dataplane/src/call/index.ts";
 import type { Image } from "../../../dataplane/src/lane/index.ts";
 import {
+  createEntrant,
   feedTurn,
+  mayStart,
   openTurn,
+  queueCall,
+  type Rounds,
+  startNext,
   type Turn,
   type TurnEffect,
   type TurnEvent,
@@ -56,6 +62,8 @@ export interface SimWorker {
   readonly seenAt: ReadonlyMap<number, string>;
   /** Says what the call means, however it was written. */
   identify(call: number): void;
+  /** The call waits until it is its session's turn. */
+  run(call: CallHead): void;
   feed(event: TurnEvent): void;
   /** Calls whose handlers have begun. */
   readonly begun: ReadonlySet<number>;
@@ -64,6 +72,8 @@ export interface SimWorker {
 export interface WorkerOptions {
   readonly activation: number;
   readonly image: Image;
+  /** Of its thread. */
+  readonly rounds: Rounds;
   readonly operation: (call: number) => Operation;
   /** Number of the letter that the call is; 0 when it is none. */
   readonly letter: (call: number) => number;
@@ -128,8 +138,19 @@ export function createWorker(options: WorkerOptions): SimWorker {
     options.ask?.(call, asks.length - 1, seen);
   }
 
+  const entrant = createEntrant(() => performAll(startNext(turn, options.nowMs())));
+
   function feed(event: TurnEvent): void {
-    for (const effect of feedTurn(turn, event, options.nowMs())) perform(effect);
+    performAll(feedTurn(turn, event));
+  }
+
+  function performAll(effects: readonly TurnEffect[]): void {
+    for (const effect of effects) perform(effect);
+    enter();
+  }
+
+  function enter(): void {
+    if (mayStart(turn)) options.rounds.enter(entrant, turn.waitingBytes);
   }
 
   function perform(effect: TurnEffect): void {
@@ -154,6 +175,10 @@ export function createWorker(options: WorkerOptions): SimWorker {
 
   return {
     feed,
+    run(call) {
+      queueCall(turn, call);
+      enter();
+    },
     begun,
     seenAt: steps.seenAt,
     stepAnswered: steps.answered,

@@ -10,10 +10,15 @@ import {
   type Call,
   type CallHead,
   createNumbers,
+  decodeAnswer,
+  encodeCall,
   type Reply,
   type Submit,
 } from "../call/index.ts";
+import { draft, type FrameDraft, frameLength } from "../frame/index.ts";
 import { type Connection, openConnection } from "../nats/index.ts";
+import { answersAwayBytesMax, answersPatienceMs, answersWaitBytesMax } from "./answer-window.ts";
+import { decodeBatch, encodeBatch, type Sender } from "./batch.ts";
 import { peerBytesMax, peerCallsMax } from "./bus.ts";
 import { type Bus, type Outcome, openBus, type PeerName } from "./index.ts";
 
@@ -300,6 +305,97 @@ test("beyond the bound of bytes a peer's queue is full, until one of its calls i
   await isFull();
   (await calls(b, most + 2)).at(-1)?.reply(answer, {});
   assert.equal((await last).type, "answered");
+});
+
+/** A node whose process takes what the server has for it, and says so when the test does. */
+async function openMute(server: Nats, node: string) {
+  const connection = await openConnection({ url: server.url, name: node });
+  const sender = { node, processId: 7 };
+  const answers = new Map<number, Answer>();
+  let owner: Sender = { node: "owner", processId: 0 };
+  let untold = 0;
+  connection.nats.subscribe(framesSubject(node, 0), {
+    callback: (_, { data }) =>
+      decodeBatch(new Uint8Array(data), (from, frame) => {
+        owner = from;
+        untold += frameLength(0, frame.meta().length, frame.payloadLength);
+        answers.set(frame.call, decodeAnswer(frame.payloadCopy()));
+      }),
+  });
+  await connection.nats.flush();
+  const send = (...frames: FrameDraft[]): void =>
+    connection.nats.publish(framesSubject(owner.node, 0), encodeBatch(sender, frames));
+  return {
+    connection,
+    answers,
+    call(count: number, isReadonly = true): void {
+      const frames = Array.from({ length: count }, () => {
+        const one = callWith({ head: { readonly: isReadonly } });
+        const meant = { life: Uint8Array.fromHex(lifeOf(owner.node, 1)) };
+        const more = { kind: 1, call: one.head.number, processId: sender.processId, ...meant };
+        return Object.assign(encodeCall(one, systemClock.monotonicMs()), more);
+      });
+      send(...frames);
+    },
+    tellTaken(): void {
+      send(draft({ kind: 5, call: untold, processId: owner.processId }));
+      untold = 0;
+    },
+  };
+}
+
+test("answers that a peer does not take wait, so many bytes of them; then they are refused, and calls before them", async (t) => {
+  const { server, peer } = await rig(t);
+  const owner = await peer("owner");
+  const mute = await openMute(server, "mute");
+  await using _ = mute.connection;
+  const large: Answer = { ok: true, content: "json", body: new Uint8Array(2 ** 20) };
+  const count = 2 * (answersWaitBytesMax / 2 ** 20);
+  mute.call(count - 1);
+  mute.call(1, false);
+  for (const { reply } of await calls(owner, count)) reply(large, {});
+  mute.call(10); // they do not begin
+  await owner.connection.nats.flush();
+  await mute.connection.nats.flush();
+  assert.ok(mute.answers.size <= answersAwayBytesMax / 2 ** 20, `${mute.answers.size} answers are away`);
+  await waitUntil(() => {
+    mute.tellTaken();
+    return mute.answers.size === count + 10;
+  }, "each call is answered once they are taken");
+  const reasons = [...mute.answers.values()].map((one) => (one.ok ? "ok" : one.failure.reason));
+  const told = Object.fromEntries(
+    Object.entries(Object.groupBy(reasons, (reason) => reason)).map(([reason, all = []]) => [
+      reason,
+      all.length,
+    ]),
+  );
+  const most = (answersAwayBytesMax + answersWaitBytesMax) / 2 ** 20;
+  const { ok = 0, queue_full: refused = 0, answer_not_kept: lost = 0 } = told;
+  assert.ok(ok <= most && ok > most - 4, JSON.stringify(told));
+  assert.deepEqual(
+    [refused, lost],
+    [count - 1 - ok + 10, 1],
+    "a turn that was done is not said to be refused",
+  );
+  assert.equal(owner.served.length, count);
+});
+
+test("large answers go on as their peer takes them", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b] = [await peer("a"), await peer("b")];
+  const large: Answer = { ok: true, content: "json", body: new Uint8Array(2 ** 20) };
+  const sentMs = performance.now();
+  for (let round = 0; round < 4; round += 1) {
+    const outcomes = Array.from({ length: 12 }, () => call(a, "b"));
+    for (const { reply } of (await calls(b, 12)).splice(0)) reply(large, {});
+    for (const outcome of await Promise.all(outcomes))
+      assert.ok(outcome.type === "answered" && outcome.answer.ok);
+  }
+  const stalls = (48 * 2 ** 20) / answersAwayBytesMax;
+  assert.ok(
+    performance.now() - sentMs < (stalls / 2) * answersPatienceMs,
+    "none has waited until it is given up",
+  );
 });
 
 test("a bus that closes ends its calls as closed, and takes no more", async (t) => {

@@ -10,6 +10,7 @@ import {
   abandonCode,
   abandonReasonOf,
   type Call,
+  type CallHead,
   decodeAnswer,
   decodeAnswerMeta,
   decodeCall,
@@ -19,9 +20,17 @@ import {
   fail,
   type Reply,
 } from "../call/index.ts";
-import { draft, type FrameCursor, FrameError, type FrameFields } from "../frame/index.ts";
+import {
+  draft,
+  type FrameCursor,
+  type FrameDraft,
+  FrameError,
+  type FrameFields,
+  frameLength,
+} from "../frame/index.ts";
 import { type Connection, rethrown } from "../nats/index.ts";
 import { recent } from "../recent.ts";
+import { AnswerWindow, answersToldBytes, answersWaitBytesMax } from "./answer-window.ts";
 import { decodeBatch, encodeBatch, fieldsLength, type Sender } from "./batch.ts";
 
 /** Calls to one peer without an answer. */
@@ -32,7 +41,7 @@ export const peerBytesMax = 32 * 1024 * 1024;
 const livesMax = 1_024;
 
 /** Numbers of the frames on `v.dp.<node>.<lane>`. */
-const kinds = { call: 1, answer: 2, cancel: 3, undelivered: 4 } as const;
+const kinds = { call: 1, answer: 2, cancel: 3, undelivered: 4, taken: 5 } as const;
 
 /**
  * What becomes of a call that was passed on. Only `undelivered` may be sent elsewhere: after `lost` it may
@@ -92,8 +101,14 @@ interface Waiting {
 interface Peer {
   frames: FrameFields[];
   frameBytes: number;
+  /** That it has not answered. */
   calls: number;
   bytes: number;
+  /** To its calls. */
+  readonly answers: AnswerWindow;
+  /** Of its answers, since it was told last; `tellTo` is its process. */
+  untoldBytes: number;
+  tellTo: number;
 }
 
 /** `connection` is not closed with it. */
@@ -136,7 +151,9 @@ class FrameBus implements Bus {
     });
     // An answer that was on its way is lost with the connection, and nobody sends it again.
     const stopListening = options.connection.onEvent((event) => {
-      if (event.type === "disconnected") this.#endAll({ type: "lost" });
+      if (event.type !== "disconnected") return;
+      for (const { answers } of this.#peers.values()) answers[Symbol.dispose]();
+      this.#endAll({ type: "lost" });
     });
     this.#stop = [() => frames.unsubscribe(), () => refusals.unsubscribe(), stopListening];
   }
@@ -173,8 +190,11 @@ class FrameBus implements Bus {
   peersLost(isGone: (incarnation: string) => boolean): void {
     this.#endAll({ type: "lost" }, ({ peer }) => isGone(peer.incarnation));
     // nodes come and go under ever new ids: a peer without calls costs nothing
-    for (const [name, peer] of this.#peers)
-      if (peer.calls === 0 && peer.frames.length === 0) this.#peers.delete(name);
+    for (const [name, peer] of this.#peers) {
+      if (peer.untoldBytes > 0) this.#tellTaken(name, peer);
+      if (peer.calls === 0 && peer.frames.length === 0 && peer.answers.waitingBytes === 0)
+        this.#peers.delete(name);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,13 +202,15 @@ class FrameBus implements Bus {
     this.#flush();
     this.#closed = true;
     for (const stop of this.#stop) stop();
+    for (const { answers } of this.#peers.values()) answers[Symbol.dispose]();
     this.#endAll(answered(fail("closed", "this node is closing; retry with the same idempotency key")));
   }
 
   #peer(name: string): Peer {
     let peer = this.#peers.get(name);
     if (peer === undefined) {
-      peer = { frames: [], frameBytes: 0, calls: 0, bytes: 0 };
+      const answers = new AnswerWindow((answer) => this.#send(name, answer));
+      peer = { frames: [], frameBytes: 0, calls: 0, bytes: 0, answers, untoldBytes: 0, tellTo: 0 };
       this.#peers.set(name, peer);
     }
     return peer;
@@ -274,10 +296,17 @@ class FrameBus implements Bus {
       case kinds.answer: {
         const answer = decodeAnswer(frame.payloadCopy());
         const meta = decodeAnswerMeta(frame.meta());
+        const bytes = answerLength(frame);
         return () => {
-          if (isOurs) this.#finish(number, { type: "answered", answer, meta });
+          if (!isOurs) return;
+          this.#noteTaken(sender, bytes);
+          this.#finish(number, { type: "answered", answer, meta });
         };
       }
+      case kinds.taken:
+        return () => {
+          if (isOurs) this.#peers.get(sender.node)?.answers.taken(number);
+        };
       default:
         throw new FrameError(`a frame of kind ${kind} is nothing between nodes`);
     }
@@ -297,7 +326,42 @@ class FrameBus implements Bus {
     return () => this.#serve(sender, processId, number, call);
   }
 
+  /** The peer is told once in a while; what is on its way meanwhile is a part of what may be. */
+  #noteTaken({ node, processId }: Sender, bytes: number): void {
+    const peer = this.#peer(node);
+    if (peer.tellTo !== processId) peer.untoldBytes = 0;
+    peer.tellTo = processId;
+    peer.untoldBytes += bytes;
+    if (peer.untoldBytes >= answersToldBytes) this.#tellTaken(node, peer);
+  }
+
+  #tellTaken(name: string, peer: Peer): void {
+    const { untoldBytes: call, tellTo: processId } = peer;
+    peer.untoldBytes = 0;
+    this.#send(name, draft({ kind: kinds.taken, call, processId }));
+  }
+
+  #answer(
+    { node }: Sender,
+    to: { readonly head: CallHead; readonly frame: FrameDraft },
+    answer: Answer,
+  ): void {
+    const { answers } = this.#peer(node);
+    const { frame, head } = to;
+    frame.payload = encodeAnswer(answer);
+    if (!answers.hasRoom(frame))
+      frame.payload = encodeAnswer(noRoom(node, answers, head, frame.payload.length));
+    answers.push(frame);
+  }
+
   #serve(sender: Sender, processId: number, number: number, call: Call): void {
+    const { head } = call;
+    const { answers } = this.#peer(sender.node);
+    if (answers.isBusy) {
+      const frame = draft({ kind: kinds.answer, call: number, processId });
+      this.#answer(sender, { head, frame }, answersFull(sender.node, answers));
+      return;
+    }
     const key = servingKey(sender, processId, number);
     let open = true;
     const cancel = this.#options.onCall(call, (answer, meta) => {
@@ -305,16 +369,8 @@ class FrameBus implements Bus {
       open = false;
       this.#serving.delete(key);
       if (this.#closed) return;
-      this.#send(
-        sender.node,
-        draft({
-          kind: kinds.answer,
-          call: number,
-          processId,
-          meta: encodeAnswerMeta(meta),
-          payload: encodeAnswer(answer),
-        }),
-      );
+      const frame = draft({ kind: kinds.answer, call: number, processId, meta: encodeAnswerMeta(meta) });
+      this.#answer(sender, { head, frame }, answer);
     });
     if (!open) return;
     this.#serving.set(key, (why) => {
@@ -361,6 +417,26 @@ const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, by
 function later(done: (outcome: Outcome) => void, outcome: Outcome): () => void {
   const timer = setImmediate(() => done(outcome));
   return () => clearImmediate(timer);
+}
+
+/** Of an answer, which has no subject. */
+const answerLength = (frame: FrameCursor): number => frameLength(0, frame.meta().length, frame.payloadLength);
+
+const waitingFor = (name: string, { waitingBytes }: AnswerWindow): string =>
+  `answers for node ${name} that wait take ${waitingBytes} bytes of answersWaitBytesMax ${answersWaitBytesMax}`;
+
+/** The call does not begin. */
+const answersFull = (name: string, answers: AnswerWindow): Answer =>
+  fail("queue_full", `${waitingFor(name, answers)}: retry later`, { retryAfterMs: 100 });
+
+/** The call was done. */
+function noRoom(name: string, answers: AnswerWindow, { readonly }: CallHead, bytes: number): Answer {
+  if (readonly) return answersFull(name, answers);
+  return fail(
+    "answer_not_kept",
+    `the call was done; its answer of ${bytes} bytes is lost, for ${waitingFor(name, answers)}: ` +
+      "call again with the same idempotency key, or read the session",
+  );
 }
 
 function queueFull(name: string, peer: Peer): Outcome {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as loopTick } from "node:timers/promises";
 import { FrameError } from "../frame/index.ts";
 import { createRing } from "../ring/index.ts";
 import { openChannel, type ThreadChannel } from "./channel.ts";
@@ -141,4 +142,39 @@ test("who has messages that wait for room hears nothing until they have left", a
   await heard.promise;
   assert.ok(most > 0 && most < 2 * 1700, `${most} bytes waited at once`);
   assert.equal(answersBack.waitingBytes(), 0);
+});
+
+test("who is held for two reasons hears again when both are over", async (t) => {
+  const [there, back] = [createRing(4096), createRing(4096)];
+  const { port1, port2 } = new MessageChannel();
+  const codec = { encode: toWorker.encode, decode: toWorker.decode };
+  const heard: number[] = [];
+  const host = openChannel<ToWorker, ToWorker>(
+    { input: back, output: there, port: port1 },
+    { ...codec, onMessage: () => undefined, onBroken: assert.fail },
+  );
+  let ticks = 0;
+  const behind: boolean[] = [];
+  const thread = openChannel<ToWorker, ToWorker>(
+    { input: there, output: back, port: port2 },
+    {
+      ...codec,
+      onTick: () => (ticks += 1),
+      onMessage: ({ activation }) => heard.push(activation),
+      onBroken: assert.fail,
+      onBehind: (isBehind) => behind.push(isBehind),
+    },
+  );
+  t.after(() => {
+    for (const end of [host, thread]) end[Symbol.dispose]();
+  });
+  thread.hold(true);
+  for (let i = 0; i < 5; i += 1) thread.send({ type: "page", activation: 1, bytes: new Uint8Array(1600) });
+  host.send({ type: "cut", activation: 7 });
+  while (behind.length < 2) await loopTick();
+  for (let i = 0; i < 10; i += 1) await loopTick();
+  assert.deepEqual([behind, heard, ticks], [[true, false], [], 0]);
+  thread.hold(false);
+  while (heard.length === 0) await loopTick();
+  assert.deepEqual([heard, ticks > 0], [[7], true]);
 });

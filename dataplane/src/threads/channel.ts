@@ -49,10 +49,9 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
   const cursor = new FrameCursor();
   const backlog = new Backlog();
 
-  let [isBehind, isHeld] = [false, false];
-  const { onTick } = options;
+  const { onTick = () => undefined } = options;
   const reader = new RingReader(ends.input, ends.port, {
-    ...(onTick && { onTick }),
+    onTick,
     onRecord(memory, at, length) {
       const message = read(memory, at, length);
       if (message !== undefined) options.onMessage(message);
@@ -83,11 +82,11 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
     if (sent > 0 && backlog.size === 0) setBehind(false);
     waitForSpace();
   };
-  const setBehind = (isNow: boolean): void => {
+  const hold = holdOf(reader);
+  const setBehind = (isBehind: boolean): void => {
     if (options.onBehind === undefined) return;
-    isBehind = isNow;
-    options.onBehind(isNow);
-    reader.hold(isBehind || isHeld);
+    options.onBehind(isBehind);
+    hold("behind", isBehind);
   };
   const waitForSpace = (): void => {
     const next = backlog.first;
@@ -105,16 +104,23 @@ export function openChannel<Out, In>(ends: Ends, options: ChannelOptions<Out, In
       waitForSpace();
     },
     waitingBytes: () => backlog.bytes,
-    hold(isNow) {
-      isHeld = isNow;
-      reader.hold(isBehind || isHeld);
-    },
+    hold: (isHeld) => hold("owner", isHeld),
     takeRest: () => reader.takeRest(),
     [Symbol.dispose]() {
       writer.close();
       reader.close();
       ends.port.close();
     },
+  };
+}
+
+/** A reader that is held for one reason is not let go for another one. */
+function holdOf(reader: RingReader): (reason: "behind" | "owner", isHeld: boolean) => void {
+  const reasons = new Set<string>();
+  return (reason, isHeld) => {
+    if (isHeld) reasons.add(reason);
+    else reasons.delete(reason);
+    reader.hold(reasons.size > 0);
   };
 }
 

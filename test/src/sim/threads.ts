@@ -157,7 +157,7 @@ export class Threads {
     return { agent, devices: [] };
   }
 
-  /** Virtual time stands still while handlers begin: each look at the clock takes some of the tick instead. */
+  /** Virtual time stands still while handlers begin: each look at the clock takes a part of the tick. */
   #openRounds(): Rounds {
     let looks = 0;
     return new Rounds({

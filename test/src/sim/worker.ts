@@ -97,6 +97,29 @@ const text = new TextDecoder();
 const effectsPerPage = 2;
 const hashBytes = 16;
 
+/** The product's turn machine, whose calls begin in the rounds of their thread. */
+function openMachine(
+  { activation, rounds, nowMs }: WorkerOptions,
+  perform: (effect: TurnEffect) => void,
+): Pick<SimWorker, "feed" | "run"> {
+  const turn: Turn = openTurn(activation);
+  const entrant = createEntrant(() => performAll(startNext(turn, nowMs())));
+  const enter = (): void => {
+    if (mayStart(turn)) rounds.enter(entrant, turn.waitingBytes);
+  };
+  const performAll = (effects: readonly TurnEffect[]): void => {
+    for (const effect of effects) perform(effect);
+    enter();
+  };
+  return {
+    feed: (event) => performAll(feedTurn(turn, event)),
+    run(call) {
+      queueCall(turn, call);
+      enter();
+    },
+  };
+}
+
 /** However an attempt is written, it means its operation. */
 const meaningOf = ({ number }: Operation): Uint8Array => new Uint8Array(hashBytes).fill(number);
 
@@ -106,7 +129,6 @@ const hashOf = (operation: Operation): Uint8Array | undefined =>
 
 export function createWorker(options: WorkerOptions): SimWorker {
   const { activation, refuses } = options;
-  const turn: Turn = openTurn(activation);
   const isAsked = options.ask === undefined;
   const state = stateOf(options.image);
   /** Handlers that run, by call; a later start takes the place of an earlier one. */
@@ -138,20 +160,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
     options.ask?.(call, asks.length - 1, seen);
   }
 
-  const entrant = createEntrant(() => performAll(startNext(turn, options.nowMs())));
-
-  function feed(event: TurnEvent): void {
-    performAll(feedTurn(turn, event));
-  }
-
-  function performAll(effects: readonly TurnEffect[]): void {
-    for (const effect of effects) perform(effect);
-    enter();
-  }
-
-  function enter(): void {
-    if (mayStart(turn)) options.rounds.enter(entrant, turn.waitingBytes);
-  }
+  const { feed, run } = openMachine(options, perform);
 
   function perform(effect: TurnEffect): void {
     switch (effect.type) {
@@ -175,10 +184,7 @@ export function createWorker(options: WorkerOptions): SimWorker {
 
   return {
     feed,
-    run(call) {
-      queueCall(turn, call);
-      enter();
-    },
+    run,
     begun,
     seenAt: steps.seenAt,
     stepAnswered: steps.answered,

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorJson } from "@voda/proto/error-body";
 import { headersBytesMax } from "@voda/proto/wire";
+import type { Crowd } from "./crowd.ts";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, originForm, type RequestHead } from "./head.ts";
 import { answerHealth } from "./health.ts";
@@ -80,7 +81,7 @@ interface Connection {
 /**
  * Never listens: the port hands it connections. `isClosing`: an answer is then the last of its connection.
  */
-export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
+export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean): Http1 {
   const connections = new Map<Socket, Connection>();
   const server = createServer({
     IncomingMessage: PushedRequest,
@@ -94,7 +95,7 @@ export function createHttp1(floor: Floor, isClosing: () => boolean): Http1 {
     noDelay: true,
   });
   server.on("connection", (socket) => {
-    const pace = paceOf(socket);
+    const pace = paceOf(socket, crowd);
     connections.set(socket, { socket, pace, waiting: 0, line: [] });
     socket.on("close", () => {
       connections.delete(socket);
@@ -154,12 +155,15 @@ function beginNext(connection: Connection): void {
 }
 
 /** node:http pauses and resumes by itself, for callers who do not take their answers: both must agree. */
-function paceOf(socket: Socket): Pace {
+function paceOf(socket: Socket, crowd: Crowd): Pace {
   const intake = intakeOf(socket);
-  const pace = new Pace({
-    stop: () => intake.stop(),
-    start: () => (socket.isPaused() ? undefined : intake.start()),
-  });
+  const pace = new Pace(
+    {
+      stop: () => intake.stop(),
+      start: () => (socket.isPaused() ? undefined : intake.start()),
+    },
+    crowd,
+  );
   socket.on("resume", () => pace.hold());
   return pace;
 }

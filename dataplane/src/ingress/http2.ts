@@ -7,6 +7,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { Crowd } from "./crowd.ts";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, type RequestHead } from "./head.ts";
 import { answerHealth } from "./health.ts";
@@ -28,7 +29,7 @@ import { PeerGuard } from "./peer-guard.ts";
 const resetsUncounted = 1_000_000;
 
 /** Never listens: the port hands it the connections that begin with the preface of RFC 9113 3.4. */
-export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server {
+export function createHttp2(floor: Floor, crowd: Crowd, isClosing: () => boolean): Http2Server {
   const server = createServer({
     settings: {
       maxConcurrentStreams: streamsPerConnectionMax,
@@ -43,7 +44,7 @@ export function createHttp2(floor: Floor, isClosing: () => boolean): Http2Server
   });
   // What goes wrong on a session is its peer's doing: it ends, and nothing of it is worth a line of the log.
   server.on("session", (session) => {
-    const connection = new Connection(floor, session);
+    const connection = new Connection(floor, crowd, session);
     session.setLocalWindowSize(sessionWindowBytes);
     session.setTimeout(keepAliveMs, () => session.close());
     session.on("error", () => session.destroy());
@@ -62,10 +63,10 @@ class Connection {
   readonly #guard: PeerGuard;
   readonly #pace: Pace;
 
-  constructor(floor: Floor, session: ServerHttp2Session) {
+  constructor(floor: Floor, crowd: Crowd, session: ServerHttp2Session) {
     this.#floor = floor;
     this.#session = session;
-    this.#pace = new Pace(intakeOf(session.socket));
+    this.#pace = new Pace(intakeOf(session.socket), crowd);
     session.on("close", () => this.#pace.close());
     this.#guard = new PeerGuard(floor.clock.monotonicMs());
   }

@@ -4,6 +4,7 @@ import { type Clock, LinkedList, wordsOf } from "@voda/stdx";
 import type { Logger } from "pino";
 import type { Submit } from "../call/index.ts";
 import { createBorder } from "./border.ts";
+import { Crowd } from "./crowd.ts";
 import type { EdgeProof } from "./edge-proof.ts";
 import { type Exchange, type Floor, sweepUnsent } from "./exchange.ts";
 import { createHttp1 } from "./http1.ts";
@@ -57,8 +58,9 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     unsentBytes: 0,
   };
   let isClosing = false;
-  const http1 = createHttp1(floor, () => isClosing);
-  const http2 = createHttp2(floor, () => isClosing);
+  const crowd = new Crowd();
+  const http1 = createHttp1(floor, crowd, () => isClosing);
+  const http2 = createHttp2(floor, crowd, () => isClosing);
   const port = createPort({
     http1: http1.server,
     http2,

@@ -83,5 +83,7 @@ export const sessionWindowBytes = 16 * 1024 * 1024;
 export const tickUnits = 512;
 export const chunkUnits = 1;
 export const requestUnits = 16;
+/** Requests of all such connections together that begin in one tick, before they have turns. */
+export const crowdRequests = 256;
 /** Chunks beyond the budget, which one read has brought, are paid for with rest at this rate. */
 export const restUnitsPerMs = 100;

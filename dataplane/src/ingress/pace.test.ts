@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { Crowd } from "./crowd.ts";
 import { chunkUnits, requestUnits, restUnitsPerMs, tickUnits } from "./limits.ts";
 import { Pace } from "./pace.ts";
 
@@ -10,7 +11,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 function openPace(t: TestContext): { pace: Pace; calls: string[]; readonly pass: (ms: number) => void } {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const calls: string[] = [];
-  const pace = new Pace({ stop: () => calls.push("stop"), start: () => calls.push("start") });
+  const pace = new Pace({ stop: () => calls.push("stop"), start: () => calls.push("start") }, new Crowd());
   return { pace, calls, pass: (ms) => t.mock.timers.tick(ms) };
 }
 

@@ -1,6 +1,7 @@
 // What one connection may have this thread do before the others are looked at. Without it the thread takes
 // all that a connection has sent, a megabyte and more at once: ten thousands of one-byte chunks, or some
 // thousand calls, and every neighbour waits until it is through.
+import type { Crowd, InLine } from "./crowd.ts";
 import type { Intake } from "./intake.ts";
 import { chunkUnits, requestUnits, restUnitsPerMs, tickUnits } from "./limits.ts";
 
@@ -10,29 +11,49 @@ import { chunkUnits, requestUnits, restUnitsPerMs, tickUnits } from "./limits.ts
  * nothing. What was read by then cannot be put back: requests wait for later ticks, and chunks, of which one
  * read may bring many times the budget, are paid for by a rest.
  */
-export class Pace {
+export class Pace implements InLine {
   readonly #intake: Intake;
+  readonly #crowd: Crowd;
   #left = tickUnits;
   #isStopped = false;
   #isFull = false;
+  #isInLine = false;
   #tick: NodeJS.Immediate | undefined;
   #resting: NodeJS.Timeout | undefined;
-  /** Requests that were read when the budget was spent; the oldest first. */
+  /** Requests that were read when the budget, or that of all, was spent; the oldest first. */
   #waiting: (() => void)[] = [];
 
-  constructor(intake: Intake) {
+  constructor(intake: Intake, crowd: Crowd) {
     this.#intake = intake;
+    this.#crowd = crowd;
   }
 
   /** Runs it now, or in its order in a later tick. */
   take(request: () => void): void {
-    if (this.#left > 0 && this.#waiting.length === 0) this.#run(request);
-    else this.#waiting.push(request);
+    if (this.#left > 0 && this.#waiting.length === 0 && this.#crowd.isOpen) {
+      this.#run(request);
+      return;
+    }
+    this.#waiting.push(request);
+    if (this.#isInLine || this.#isStopped) return;
+    this.#intake.stop();
+    this.#standInLine();
+  }
+
+  beginOne(): void {
+    const request = this.#waiting.shift();
+    if (request !== undefined) this.#run(request);
+    if (!this.#isStopped && this.#waiting.length > 0) {
+      this.#crowd.wait(this);
+      return;
+    }
+    this.#isInLine = false;
+    this.#readOn();
   }
 
   /** To be called when somebody else has begun to read again. */
   hold(): void {
-    if (this.#isStopped || this.#isFull) this.#intake.stop();
+    if (this.#mayNotRead) this.#intake.stop();
   }
 
   /** Nothing is read either while the connection may not have another request. */
@@ -40,7 +61,7 @@ export class Pace {
     if (this.#isFull === isFull) return;
     this.#isFull = isFull;
     if (isFull) this.#intake.stop();
-    else if (!this.#isStopped) this.#intake.start();
+    else this.#readOn();
   }
 
   chunk(): void {
@@ -54,8 +75,22 @@ export class Pace {
     this.#waiting = [];
   }
 
+  get #mayNotRead(): boolean {
+    return this.#isStopped || this.#isFull || this.#isInLine;
+  }
+
+  #standInLine(): void {
+    this.#isInLine = true;
+    this.#crowd.wait(this);
+  }
+
+  #readOn(): void {
+    if (!this.#mayNotRead) this.#intake.start();
+  }
+
   #run(request: () => void): void {
     this.#spend(requestUnits);
+    this.#crowd.begin();
     request();
   }
 
@@ -77,13 +112,7 @@ export class Pace {
   #refill(): void {
     this.#left = tickUnits;
     this.#isStopped = false;
-    const waiting = this.#waiting;
-    let next = 0;
-    for (; next < waiting.length && this.#left > 0; next += 1) {
-      const request = waiting[next];
-      if (request !== undefined) this.#run(request);
-    }
-    this.#waiting = waiting.slice(next);
-    if (!this.#isStopped && !this.#isFull) this.#intake.start();
+    if (this.#waiting.length > 0) this.#standInLine();
+    else this.#readOn();
   }
 }

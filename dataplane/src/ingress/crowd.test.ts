@@ -13,7 +13,7 @@ function openPaces() {
   const begun: string[] = [];
   return {
     begun,
-    connect(name: string): { readonly reads: string[]; readonly take: (count?: number) => void } {
+    connect: (name: string): { readonly reads: string[]; readonly take: (count?: number) => void } => {
       const reads: string[] = [];
       const pace = new Pace({ stop: () => reads.push("stop"), start: () => reads.push("start") }, crowd);
       return {

@@ -16,7 +16,7 @@ export class Crowd {
   #left = crowdRequests;
   readonly #line: InLine[] = [];
   #isRunning = false;
-  #tick: NodeJS.Immediate | undefined;
+  #isSpent = false;
 
   /** Whether a request may begin out of line. */
   get isOpen(): boolean {
@@ -26,7 +26,9 @@ export class Crowd {
   /** A request begins. */
   begin(): void {
     this.#left -= 1;
-    if (this.#left <= 0) this.#tick ??= setImmediate(() => this.#refill());
+    if (this.#left > 0 || this.#isSpent) return;
+    this.#isSpent = true;
+    setImmediate(() => this.#refill());
   }
 
   wait(connection: InLine): void {
@@ -35,7 +37,7 @@ export class Crowd {
   }
 
   #refill(): void {
-    this.#tick = undefined;
+    this.#isSpent = false;
     this.#left = crowdRequests;
     this.#run();
   }

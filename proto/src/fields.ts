@@ -4,6 +4,9 @@
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
+/** A JSON value that holds no others. */
+export type Scalar = null | boolean | number | string;
+
 /** Deeper values are refused; a cycle is deeper than anything. */
 export const jsonDepthMax = 64;
 
@@ -31,6 +34,7 @@ export const fieldKinds = {
   text: { number: 4, holdsValues: false },
   flag: { number: 5, holdsValues: false },
   log: { number: 6, holdsValues: true },
+  set: { number: 7, holdsValues: true },
 } as const satisfies { readonly [K in keyof Handles<Json>]: FieldKindRow };
 
 /** Kinds of fields. */
@@ -76,6 +80,11 @@ export interface Handles<X> {
    * With a schema, values are checked before they are written, as in `register`.
    */
   readonly log: LogState<X>;
+  /**
+   * Strings, numbers, booleans and null, each at most once. With a schema, values are checked before they are
+   * added, as in `register`.
+   */
+  readonly set: SetState<X>;
 }
 
 /** What a `readonly` handler gets for a field of each kind. */
@@ -86,6 +95,7 @@ export interface ReadHandles<X> {
   readonly text: ReadText;
   readonly flag: ReadFlag;
   readonly log: ReadLog<X>;
+  readonly set: ReadSet<X>;
 }
 
 /** A counter in a `readonly` handler. */
@@ -212,4 +222,28 @@ export interface LogState<X> extends ReadLog<X> {
    * @throws TypeError when the log has no such place
    */
   redact(place: number): boolean;
+}
+
+/**
+ * A set in a `readonly` handler. Iterates in one order, whoever added what when: null, false, true, numbers,
+ * strings (by UTF-16 code units), over those that were there when the iteration began.
+ */
+export interface ReadSet<X> extends Iterable<X> {
+  /** Number of values. */
+  readonly size: number;
+  /** Whether the value is there. A text is not the number that it looks like. */
+  has(value: X): boolean;
+  /** All values: so a handler may return the set itself. */
+  toJSON(): readonly X[];
+}
+
+/** A set. Strings in it have at most 1,024 bytes of UTF-8. */
+export interface SetState<X> extends ReadSet<X> {
+  /**
+   * Adds the value; whether it was not there before.
+   * @throws TypeError when it cannot be in a set, RangeError when it is too long
+   */
+  add(value: X): boolean;
+  /** Removes the value; whether it was there. */
+  delete(value: X): boolean;
 }

@@ -1,6 +1,13 @@
 // The state schema of an agent: one field per property of `ctx.state`.
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { type FieldKind, fieldKindNames, fieldKinds, type Handles, type ValueKind } from "@voda/proto/fields";
+import {
+  type FieldKind,
+  fieldKindNames,
+  fieldKinds,
+  type Handles,
+  type Scalar,
+  type ValueKind,
+} from "@voda/proto/fields";
 import { BrokenSchemaError, describeIssues, ofSchema, resultOf } from "./issues.ts";
 import { type IfJson, type Json, jsonProblem } from "./json.ts";
 import { isReservedName, nameProblem, reservedProblem } from "./name.ts";
@@ -77,9 +84,17 @@ interface LogMaker {
   /** As above; what is appended is checked by the schema, as in `register`. @throws as above */
   log<X>(schema: SchemaOf<X>, options?: LogOptions): FieldOf<"log", X>;
 }
+
+interface SetMaker {
+  /**
+   * Strings, numbers, booleans and null, each at most once. With a schema, values are checked before they are
+   * added, as in `register`.
+   */
+  set<X extends Scalar>(schema?: SchemaOf<X>): FieldOf<"set", X>;
+}
 // Mapped over `Pick`, so that each maker has the documentation of its kind's handle.
 type ValueMakers = {
-  readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register" | "log">>]: <X>(
+  readonly [K in keyof Pick<Handles<never>, Exclude<ValueKind, "register" | "log" | "set">>]: <X>(
     schema?: SchemaOf<X>,
   ) => FieldOf<K, X>;
 };
@@ -91,7 +106,7 @@ type OwnMakers = {
  * The fields of a state: one function for each kind. Together the values of a session take at most 32 MiB:
  * a turn that would make them larger is undone, and fails with `too_large`.
  */
-export const s: RegisterMaker & LogMaker & ValueMakers & OwnMakers = makers();
+export const s: RegisterMaker & LogMaker & SetMaker & ValueMakers & OwnMakers = makers();
 
 function makers() {
   const others = fieldKindNames.map((kind) => [

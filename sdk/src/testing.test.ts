@@ -132,12 +132,14 @@ test("a call that is repeated under its id takes effect once, also beyond a deat
   assert.equal(mesh.state(account, "a").cents, 5);
 });
 
-test("a log has what was answered, and nothing of a turn that failed, when the node dies", async () => {
-  const chat = agent("chat", { said: s.log<string>({ keep: 40 }) })
+test("a log and a set have what was answered, and nothing of failed turns, when the node dies", async () => {
+  const chat = agent("chat", { said: s.log<string>({ keep: 40 }), last: s.set<number>() })
     .readonly({ latest: ({ state }) => state.said.last(2) })
     .handlers({
       say(ctx, text: string) {
         const place = ctx.state.said.append(text);
+        ctx.state.last.delete(place - 1);
+        ctx.state.last.add(place);
         if (text === "") throw new VodaError("invalid_argument", `place ${place} would be empty`);
         return [place, ctx.state.said.at(-1)];
       },
@@ -158,6 +160,7 @@ test("a log has what was answered, and nothing of a turn that failed, when the n
   assert.deepEqual(await late, [50, "late"]);
   await mesh.sleep(chat, "c");
   assert.deepEqual(await latest(), [`49 ${long}`, "late"]);
+  assert.deepEqual(mesh.state(chat, "c").last, [50]);
   assert.equal(mesh.state(chat, "c").said.length, 39, "of 51 the newest 40, and one is redacted");
 });
 

@@ -283,6 +283,10 @@ function refusesWrongHandlers(): void {
   agent("x", { at: s.map<{ when: Date }>() });
   // @ts-expect-error entries that hold one
   agent("x", { at: s.log<{ when: Date }>({ keep: 1 }) });
+  // @ts-expect-error a set of lists
+  agent("x", { tags: s.set<string[]>() });
+  // @ts-expect-error not a value of this set
+  agent("x", { tags: s.set<"a" | "b">() }).handlers({ add: (ctx) => ctx.state.tags.add("c") });
   // @ts-expect-error no such option
   agent("x", { chat: s.log<string>({ kept: 1 }) });
   agent("x", { chat: s.log<string>() })

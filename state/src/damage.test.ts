@@ -11,6 +11,7 @@ const histories = [
   [1, ""],
   [2, ""],
   [2, "log-"],
+  [2, "set-"],
 ] as const;
 
 const schema = {
@@ -19,6 +20,7 @@ const schema = {
   items: { kind: "map" },
   notes: { kind: "text" },
   chat: { kind: "log", keep: 4 },
+  tags: { kind: "set" },
 } as const;
 const open = (pages?: readonly Uint8Array[]) => openState(schema, { crc32 }, pages);
 

@@ -71,6 +71,31 @@ for (const format of [1, 2]) {
   });
 }
 
+const set = { tags: { kind: "set" } } as const;
+
+/** A value of each type, and one that goes again. */
+function tags() {
+  const live = openState(set, tools);
+  const first = live.begin();
+  for (const value of ["tea", "", 7, -0.5, true, null]) first.state.tags.add(value);
+  const deltas = [first.commit(1)];
+  const second = live.begin();
+  second.state.tags.delete("tea");
+  second.state.tags.add("🌊");
+  deltas.push(second.commit(2));
+  return { live, deltas };
+}
+
+test("the same values of a set give its golden deltas and pages, and these the same values", () => {
+  const { live, deltas } = tags();
+  assert.deepEqual(lines(deltas), lines(golden("set-deltas")));
+  assert.deepEqual(lines(live.snapshot()), lines(golden("set-pages")));
+  const replayed = openState(set, tools);
+  for (const delta of golden("set-deltas")) replayed.apply(delta);
+  for (const one of [replayed, openState(set, tools, golden("set-pages"))])
+    assert.deepEqual([...one.view().state.tags], [null, true, -0.5, 7, "", "🌊"]);
+});
+
 const log = { chat: { kind: "log", keep: 4 } } as const;
 
 /** A place that was redacted and one that is not kept. */

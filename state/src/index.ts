@@ -24,6 +24,7 @@ export {
 export type { Check, FieldSchema } from "./field.ts";
 export { frozenJson, readJson, writeJson } from "./json.ts";
 export { mapKeyBytesMax } from "./kinds/map.ts";
+export { setTextBytesMax } from "./kinds/set.ts";
 export { textLengthMax } from "./kinds/text.ts";
 export { fieldNameBytesMax, fieldsMax, type ReadState, type Schema, type State } from "./schema.ts";
 export { openState, type SessionState, type Tools, type Transaction, type View } from "./session-state.ts";

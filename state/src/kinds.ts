@@ -7,6 +7,7 @@ import { FlagField } from "./kinds/flag.ts";
 import { LogField } from "./kinds/log.ts";
 import { MapField } from "./kinds/map.ts";
 import { RegisterField } from "./kinds/register.ts";
+import { SetField } from "./kinds/set.ts";
 import { TextField } from "./kinds/text.ts";
 
 type FieldMaker = new (name: string, index: number, schema: FieldSchema) => Field;
@@ -18,6 +19,7 @@ const makers: { readonly [K in FieldKind]: FieldMaker } = {
   text: TextField,
   flag: FlagField,
   log: LogField,
+  set: SetField,
 };
 
 /**

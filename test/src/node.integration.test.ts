@@ -130,7 +130,15 @@ test("nothing is lost when nats-server is killed under calls", async () => {
 
 test("an idle session sleeps, leaves the node, and wakes with its state and its stored answers", async () => {
   assert.equal((await call(n1.url, "sleeper/s/add", { input: 3, id: "once" })).body, 3);
-  const whole = { count: 3, title: "old", items: { a: 1 }, notes: "hello", done: true, past: ["filled"] };
+  const whole = {
+    count: 3,
+    title: "old",
+    items: { a: 1 },
+    notes: "hello",
+    done: true,
+    past: ["filled"],
+    tags: [1, 2, "a", "b"],
+  };
   assert.deepEqual((await call(n1.url, "sleeper/s/fill")).body, whole);
   const isAsleep = async (): Promise<boolean> => {
     const response = await fetch(`${cluster.apiUrl}/voda.api.v1.SessionService/GetSession`, {

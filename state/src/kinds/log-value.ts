@@ -85,6 +85,7 @@ function append(log: LogValue, entry: Entry): LogValue {
   return next.openBytes < chunkBytesMax ? next : sealed(next);
 }
 
+/** From here on its bytes are what is stored, and only a redaction writes them anew. */
 function sealed(log: LogValue): LogValue {
   const chunk = encodeChunk(openFirst(log), log.open.toArray());
   return {
@@ -193,6 +194,7 @@ export function saveLog(log: LogValue, read: ReadChunk): Uint8Array[] {
   return pieces;
 }
 
+/** Without what is older than the log keeps: a snapshot does not have it. */
 function kept(chunk: Chunk, start: number, read: ReadChunk): Chunk {
   return encodeChunk(start, read(chunk).slice(start - chunk.first));
 }

@@ -116,7 +116,7 @@ test("a log agrees with a list of places: in turns, views, replicas, after rollb
       }
       looks(open(keep, live.snapshot()), model);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
@@ -145,6 +145,6 @@ test("deltas that come in any order and again are taken once each, in their orde
       }
       assert.deepEqual(replica.snapshot(), live.snapshot());
     }),
-    { numRuns: 20 },
+    { numRuns: 10 },
   );
 });

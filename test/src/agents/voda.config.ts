@@ -69,6 +69,7 @@ const everyKind = {
   notes: s.text(),
   done: s.flag(),
   past: s.log<string>(),
+  tags: s.set<string | number>(),
 };
 const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
   .readonly({ get: (ctx) => ctx.state.count.value, all: (ctx) => ctx.state })
@@ -80,6 +81,7 @@ const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
       ctx.state.notes.append("hello");
       ctx.state.done.enable();
       ctx.state.past.append("filled");
+      for (const tag of ["b", 2, "a", 1]) ctx.state.tags.add(tag);
       return { ...ctx.state };
     },
   });

@@ -45,11 +45,16 @@ export interface TopicHandlers<I, O> {
 export type Topic<N extends string, I, X, O = unknown> = TypedAgent<N, typeof fields, TopicHandlers<I, O>> &
   Published<X>;
 
+/**
+ * A place is that of another one once it is the last and free: messages from before are not for that one.
+ */
+type Subscriber = readonly [key: string, since: number, place: number];
+
 /** Sessions of one agent. One that is gone costs its own pages, nobody else's. */
 interface Page {
   readonly agent: string;
-  /** With the number of the last message that is not for them. */
-  readonly subscribers: readonly (readonly [key: string, since: number])[];
+  /** In the order of their places, with the number of the last message that is not for them. */
+  readonly subscribers: readonly Subscriber[];
 }
 
 /** A message that is not passed on yet. */
@@ -61,8 +66,8 @@ interface Waiting {
 /** How far the first of them is. */
 interface Place {
   readonly page: number;
-  /** The last subscriber of the page that has it. */
-  readonly after?: string;
+  /** Place of the last subscriber of the page that has it: whether or not it has left since. */
+  readonly after?: number;
   /** The page is to be sent, by a turn of its own. */
   readonly isUnderWay: boolean;
 }
@@ -92,7 +97,7 @@ interface Passing {
   readonly message: Json;
   readonly page: number;
   /** As in its place. */
-  readonly after?: string | undefined;
+  readonly after?: number | undefined;
 }
 
 /** What a session of a topic sends to itself: it takes that in its order. */
@@ -264,12 +269,10 @@ function sendPage(ctx: TopicCtx, method: string, { n, message, page, after }: Pa
   let last = done;
   const send = (): void => {
     const { agent: name = "", subscribers = [] } = state.pages.get(String(page)) ?? {};
-    // who has subscribed anew since then is no place to go on from
-    const from = subscribers.findIndex(([key, since]) => key === done && since < n) + 1;
-    for (const [key, since] of subscribers.slice(from)) {
-      if (since >= n) continue;
+    for (const [key, since, place] of subscribers) {
+      if (since >= n || place <= (done ?? -1)) continue;
       sendTo(ctx, { name, key, method, message });
-      last = key;
+      last = place;
     }
   };
   if (!isNext) return send();
@@ -281,7 +284,7 @@ function sendPage(ctx: TopicCtx, method: string, { n, message, page, after }: Pa
   }
 }
 
-const placeOf = (page: number, after?: string, isUnderWay = false): Place => ({
+const placeOf = (page: number, after?: number, isUnderWay = false): Place => ({
   page,
   isUnderWay,
   ...(after !== undefined && { after }),
@@ -318,10 +321,11 @@ function subscribe(ctx: TopicCtx): void {
   const { name, key } = callerOf(ctx);
   if (places.has(`${name}/${key}`)) return;
   const page = pageWithRoom(pages, name);
-  pages.update(page, (before) => ({
-    agent: name,
-    subscribers: [...(before?.subscribers ?? []), [key, published]],
-  }));
+  pages.update(page, (before) => {
+    const subscribers = before?.subscribers ?? [];
+    const [, , last = -1] = subscribers.at(-1) ?? [];
+    return { agent: name, subscribers: [...subscribers, [key, published, last + 1]] };
+  });
   places.set(`${name}/${key}`, page);
 }
 
@@ -331,13 +335,7 @@ function unsubscribe(ctx: TopicCtx): void {
   const page = places.get(`${name}/${key}`);
   if (page === undefined) return;
   places.delete(`${name}/${key}`);
-  const before = pages.get(page)?.subscribers ?? [];
-  const { place } = ctx.state;
-  if (Number(page) === place.page && place.after === key) {
-    const [after] = before[before.findIndex(([one]) => one === key) - 1] ?? [];
-    ctx.state.place = placeOf(place.page, after, place.isUnderWay);
-  }
-  const subscribers = before.filter(([one]) => one !== key);
+  const subscribers = (pages.get(page)?.subscribers ?? []).filter(([one]) => one !== key);
   if (subscribers.length === 0) pages.delete(page);
   else pages.set(page, { agent: name, subscribers });
 }

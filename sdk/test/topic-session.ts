@@ -78,11 +78,12 @@ export class TopicSession {
       this.#outbox.push({ agent: "news", key, method: "look", body: undefined });
   }
 
-  /** The subscriber takes its next message. */
-  take(name: string): void {
+  /** The subscriber takes its next message, if there is one. */
+  take(name: string): boolean {
     const at = this.#outbox.findIndex((letter) => letter.agent === "reader" && letter.key === name);
-    for (const { body = "" } of at < 0 ? [] : this.#outbox.splice(at, 1))
-      this.heard.get(name)?.push(JSON.parse(body));
+    const taken = at < 0 ? [] : this.#outbox.splice(at, 1);
+    for (const { body = "" } of taken) this.heard.get(name)?.push(JSON.parse(body));
+    return taken.length > 0;
   }
 
   /** Whether it was taken. `by`: a subscriber, or a letter of its own; undefined: a client. */

@@ -1,12 +1,11 @@
 // HTTP/1.1 on node:http: its parser is the strict one, and this file only turns requests into exchanges.
-import { createServer, IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { errorJson } from "@voda/proto/error-body";
-import { headersBytesMax } from "@voda/proto/wire";
 import type { Crowd } from "./crowd.ts";
 import { type CallerSide, Exchange, type Floor } from "./exchange.ts";
 import { headerOverheadBytes, originForm, type RequestHead } from "./head.ts";
+import { HeadTime } from "./head-time.ts";
 import { answerHealth } from "./health.ts";
 import { intakeOf } from "./intake.ts";
 import {
@@ -19,7 +18,8 @@ import {
   pipelinedMax,
 } from "./limits.ts";
 import { Pace } from "./pace.ts";
-import { refuse } from "./refusal.ts";
+import { PushedRequest } from "./pushed-request.ts";
+import { lateCode, type ParserError, unparsedAnswer } from "./unparsed.ts";
 
 /** The half of a port that speaks HTTP/1.1. */
 export interface Http1 {
@@ -28,54 +28,18 @@ export interface Http1 {
   closeIdle(): void;
 }
 
-/** Takes a body as it comes. */
-interface Sink {
-  push(chunk: Buffer): void;
-  end(): void;
-}
-
-/**
- * A request that hands its body on as the parser gives it: as a stream it would take longer than all else
- * that is done for a small call.
- */
-class PushedRequest extends IncomingMessage {
-  pace: Pace | undefined;
-  #sink: Sink | undefined;
-  /** What came before the request had its turn. */
-  #held: (Buffer | null)[] | undefined;
-
-  /** The first who takes the body, or who drops the rest of it. */
-  get sink(): Sink | undefined {
-    return this.#sink;
-  }
-
-  set sink(sink: Sink) {
-    this.#sink = sink;
-    const held = this.#held;
-    this.#held = undefined;
-    for (const chunk of held ?? []) this.#hand(chunk);
-  }
-
-  override push(chunk: Buffer | null): boolean {
-    if (chunk !== null) this.pace?.chunk();
-    if (this.#sink === undefined) (this.#held ??= []).push(chunk);
-    else this.#hand(chunk);
-    return true;
-  }
-
-  #hand(chunk: Buffer | null): void {
-    if (chunk === null) this.#sink?.end();
-    else this.#sink?.push(chunk);
-  }
-}
-
 interface Connection {
   readonly socket: Socket;
   readonly pace: Pace;
+  readonly headTime: HeadTime;
   /** Requests that are not answered; pipelining makes it more than one. */
   waiting: number;
   /** Those of them that have not begun: the oldest first. */
   readonly line: (() => void)[];
+  /** The one that came last. */
+  last: PushedRequest | undefined;
+  /** Behind it comes what is no request. */
+  unparsed: ParserError | undefined;
 }
 
 /**
@@ -95,11 +59,14 @@ export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean
     noDelay: true,
   });
   server.on("connection", (socket) => {
-    const pace = paceOf(socket, crowd);
-    connections.set(socket, { socket, pace, waiting: 0, line: [] });
+    const headTime = new HeadTime(floor.clock);
+    const pace = paceOf(socket, crowd, headTime);
+    const none = { waiting: 0, line: [], last: undefined, unparsed: undefined };
+    connections.set(socket, { socket, pace, headTime, ...none });
     socket.on("close", () => {
       connections.delete(socket);
       pace.close();
+      headTime.over();
     });
   });
   const take = (request: PushedRequest, response: ServerResponse, isAsking: boolean): void => {
@@ -107,12 +74,15 @@ export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean
     if (connection === undefined) return; // it has closed
     // Counted when it comes, not when it begins: a connection with a request in line is not idle.
     connection.waiting += 1;
+    connection.last = request;
+    connection.headTime.over();
     request.pace = connection.pace;
     let exchange: Exchange | undefined;
     response.on("close", () => {
       connection.waiting -= 1;
       exchange?.gone();
       beginNext(connection);
+      refuseUnparsed(connection);
       // The answer is let out before the connection ends.
       if (connection.waiting === 0 && isClosing()) request.socket.destroySoon();
     });
@@ -135,7 +105,19 @@ export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean
   server.on("checkExpectation", (request: PushedRequest, response: ServerResponse) =>
     take(request, response, false),
   );
-  server.on("clientError", onClientError);
+  server.on("clientError", (error: ParserError, socket: Duplex) => {
+    const connection = connections.get(socket as Socket);
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    const refuseIt = (): void => {
+      connection.unparsed ??= error;
+      refuseUnparsed(connection);
+    };
+    if (error.code === lateCode) connection.headTime.late(refuseIt);
+    else refuseIt();
+  });
   const closeIdle = (): void => {
     for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
   };
@@ -144,27 +126,44 @@ export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean
 
 /** A caller who does not read its answers has no further ones made. */
 function beginNext(connection: Connection): void {
-  const { socket, pace, line } = connection;
+  const { socket, pace, line, unparsed } = connection;
   if (socket.destroyed) return; // nobody hears what they would answer
   while (connection.waiting - line.length < pipelinedMax) {
     const answer = line.shift();
     if (answer === undefined) break;
     pace.take(answer);
   }
-  pace.full(line.length > 0);
+  pace.full(line.length > 0 || unparsed !== undefined);
+}
+
+/** Behind the answers to those that came before: each of them would be taken for the answer to the next. */
+function refuseUnparsed({ socket, pace, waiting, last, unparsed }: Connection): void {
+  if (unparsed === undefined || !socket.writable) return;
+  pace.full(true);
+  const isInBody = last?.complete === false;
+  if (waiting <= (isInBody ? 1 : 0)) socket.end(unparsedAnswer(unparsed));
 }
 
 /** node:http pauses and resumes by itself, for callers who do not take their answers: both must agree. */
-function paceOf(socket: Socket, crowd: Crowd): Pace {
+function paceOf(socket: Socket, crowd: Crowd, headTime: HeadTime): Pace {
   const intake = intakeOf(socket);
-  const pace = new Pace(
-    {
-      stop: () => intake.stop(),
-      start: () => (socket.isPaused() ? undefined : intake.start()),
+  const reading = {
+    stop(): void {
+      intake.stop();
+      headTime.stop();
     },
-    crowd,
-  );
-  socket.on("resume", () => pace.hold());
+    start(): void {
+      if (socket.isPaused()) return;
+      intake.start();
+      headTime.start();
+    },
+  };
+  const pace = new Pace(reading, crowd);
+  socket.on("pause", () => headTime.stop());
+  socket.on("resume", () => {
+    headTime.start();
+    pace.hold();
+  });
   return pace;
 }
 
@@ -238,33 +237,4 @@ function headOf(request: IncomingMessage): RequestHead {
     http: 1,
     headersBytes,
   };
-}
-
-/** By the codes of llhttp and of node:http; all other errors of the parser are plain 400. */
-const parserErrors: Readonly<Record<string, readonly [line: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: [
-    "431 Request Header Fields Too Large",
-    `headers exceed headersBytesMax ${headersBytesMax}`,
-  ],
-  ERR_HTTP_REQUEST_TIMEOUT: [
-    "408 Request Timeout",
-    `headers were not complete within headersMsMax ${headersMsMax}`,
-  ],
-};
-
-/** What the parser refuses never becomes a request: the answer is written by hand. */
-function onClientError(error: Error & { code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const [line, message] = parserErrors[error.code ?? ""] ?? [
-    "400 Bad Request",
-    `malformed HTTP/1.1 request: ${error.message}`,
-  ];
-  const { failure } = refuse(line.startsWith("431") ? "too_large" : "bad_request", message);
-  const body = Buffer.from(errorJson(failure));
-  const fields = [`HTTP/1.1 ${line}`, "connection: close", "content-type: application/json"];
-  const head = [...fields, `content-length: ${body.length}`, "", ""].join("\r\n");
-  socket.end(Buffer.concat([Buffer.from(head), body]));
 }

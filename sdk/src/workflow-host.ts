@@ -76,6 +76,8 @@ export interface WorkflowHost {
   sleep(name: string, time: SleepTime): Promise<void>;
   wait(signal: string, timeoutMs: number | undefined): Promise<unknown>;
   status(text: string, progress: number | undefined): void;
+  /** Rejects. A body that goes on from each refusal must not hold its thread between them. */
+  refuse(error: unknown): Promise<never>;
 }
 
 /** What runs as a workflow. */
@@ -92,6 +94,19 @@ const waitNames: ReadonlySet<string> = new Set(["timeout"]);
 /** For hosts: the context of a body. */
 export function workflowContext(host: WorkflowHost): object {
   const { id, key, signal, log, now, random, uuid } = host;
+  /** Of a step that is checked before the host hears of it. */
+  const checked =
+    <A extends readonly unknown[]>(begin: (...given: A) => Promise<unknown>) =>
+    async (...given: A): Promise<unknown> => {
+      let begun: Promise<unknown>;
+      try {
+        begun = begin(...given);
+      } catch (error) {
+        return host.refuse(error);
+      }
+      return begun;
+    };
+  const begin = beginnings(host);
   return Object.freeze({
     id,
     key,
@@ -100,27 +115,11 @@ export function workflowContext(host: WorkflowHost): object {
     now,
     random,
     uuid,
-    run: async (name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) => {
-      const way = stepWay("wf.run", name);
-      checkOptions(`${way}: run option`, options, runNames);
-      const { undo, ...rest } = options;
-      if (undo !== undefined && typeof undo !== "function")
-        throw badRequest(`${way}: undo is a function that takes back what it did, not ${typeof undo}`);
-      return host.run(runRequestOf("wf.run", name, perform, rest), undo);
-    },
-    tx: async (name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) => {
-      const way = stepWay("wf.tx", name);
-      checkOptions(`${way}: tx option`, options, txNames);
-      for (const one of [change, options.undo ?? change])
-        if (typeof one !== "function")
-          throw badRequest(`${way} takes functions of the state, not ${typeof one}`);
-      return host.tx(name, change as TxFunction, options.undo);
-    },
-    sleep: async (name: string, time: Duration | Date) => {
-      return host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs()));
-    },
-    wait: (what: Signal<unknown>, options: WaitOptions = {}) => {
-      const waited = wait(host, what, options);
+    run: checked(begin.run),
+    tx: checked(begin.tx),
+    sleep: checked(begin.sleep),
+    wait: (what: Signal<unknown>, options?: WaitOptions) => {
+      const waited = checked(begin.wait)(what, options);
       // a body may come to await it later than its time is over
       void Promise.allSettled([waited]);
       return waited;
@@ -135,13 +134,34 @@ export function workflowContext(host: WorkflowHost): object {
   });
 }
 
-async function wait(host: WorkflowHost, what: Signal<unknown>, options: WaitOptions): Promise<unknown> {
-  const signalName = refusedBy("wf.wait", () => signalNameOf(what));
-  const way = `wf.wait(${JSON.stringify(signalName)})`;
-  checkOptions(`${way}: wait option`, options, waitNames);
-  const { timeout } = options;
-  return host.wait(signalName, timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0));
-}
+/** Each step as it is checked and begun. They throw VodaError for what is refused before the host hears of it. */
+const beginnings = (host: WorkflowHost) => ({
+  run(name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) {
+    const way = stepWay("wf.run", name);
+    checkOptions(`${way}: run option`, options, runNames);
+    const { undo, ...rest } = options;
+    if (undo !== undefined && typeof undo !== "function")
+      throw badRequest(`${way}: undo is a function that takes back what it did, not ${typeof undo}`);
+    return host.run(runRequestOf("wf.run", name, perform, rest), undo);
+  },
+  tx(name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) {
+    const way = stepWay("wf.tx", name);
+    checkOptions(`${way}: tx option`, options, txNames);
+    for (const one of [change, options.undo ?? change])
+      if (typeof one !== "function")
+        throw badRequest(`${way} takes functions of the state, not ${typeof one}`);
+    return host.tx(name, change as TxFunction, options.undo);
+  },
+  sleep: (name: string, time: Duration | Date) =>
+    host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs())),
+  wait(what: Signal<unknown>, options: WaitOptions = {}) {
+    const signalName = refusedBy("wf.wait", () => signalNameOf(what));
+    const way = `wf.wait(${JSON.stringify(signalName)})`;
+    checkOptions(`${way}: wait option`, options, waitNames);
+    const { timeout } = options;
+    return host.wait(signalName, timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0));
+  },
+});
 
 /** The step as it is written. @throws VodaError for what is no name of one */
 const stepWay = (way: string, name: unknown): string => `${way}(${JSON.stringify(stepNameOf(way, name))})`;

@@ -1,7 +1,7 @@
 // Bodies that go on, whatever their steps reject with: others run meanwhile.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agent } from "./index.ts";
+import { agent, signal, type WorkflowCtx } from "./index.ts";
 import { testMesh } from "./testing.ts";
 
 for (const dies of [false, true])
@@ -31,24 +31,38 @@ for (const dies of [false, true])
     assert.deepEqual([(await run.status()).phase, done], ["cancelled", ["charge", "refund"]]);
   });
 
-test("a body that goes on after each step of a name that comes twice holds nobody up, and is cancelled", async () => {
-  let turns = 0;
-  const job = agent("job", {}).workflows({
-    async work(wf) {
-      for (; turns < 50_000; turns += 1)
-        try {
-          await wf.run("poll", () => null);
-        } catch {
-          // polls again
-        }
-      return "starved";
-    },
+const untyped = (value: unknown): never => value as never;
+type Refused = (wf: WorkflowCtx<Record<never, never>>, at: number) => Promise<unknown>;
+const go = signal("go");
+
+for (const [what, refused] of [
+  ["a name that comes twice", (wf) => wf.run("poll", () => null)],
+  ["a name too long", (wf, at) => wf.run("s".repeat(200) + at, () => null)],
+  ["an unknown option", (wf, at) => wf.run(`poll ${at}`, () => null, untyped({ atempts: 3 }))],
+  ["no attempts", (wf, at) => wf.run(`poll ${at}`, () => null, { retry: { attempts: 0 } })],
+  ["no function", (wf, at) => wf.tx(`poll ${at}`, untyped(5))],
+  ["no duration", (wf, at) => wf.sleep(`poll ${at}`, untyped("5 m"))],
+  ["a timeout that is none", (wf) => wf.wait(go, { timeout: untyped("5 m") })],
+  ["no signal", (wf) => wf.wait(untyped("go"))],
+] satisfies (readonly [string, Refused])[])
+  test(`a body that goes on after each refusal of ${what} holds nobody up, and is cancelled`, async () => {
+    let turns = 0;
+    const job = agent("job", {}).workflows({
+      async work(wf) {
+        for (; turns < 50_000; turns += 1)
+          try {
+            await refused(wf, turns);
+          } catch {
+            // polls again
+          }
+        return "starved";
+      },
+    });
+    await using mesh = await testMesh({ agents: [job] });
+    const run = await mesh.workflows(job, "j").work.start();
+    await mesh.advance("1s");
+    assert.equal((await run.status()).phase, "running");
+    await run.cancel();
+    await mesh.advance("30s");
+    assert.equal((await run.status()).phase, "cancelled");
   });
-  await using mesh = await testMesh({ agents: [job] });
-  const run = await mesh.workflows(job, "j").work.start();
-  await mesh.advance("1s");
-  assert.equal((await run.status()).phase, "running");
-  await run.cancel();
-  await mesh.advance("30s");
-  assert.equal((await run.status()).phase, "cancelled");
-});

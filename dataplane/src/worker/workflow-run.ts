@@ -205,6 +205,7 @@ export class WorkflowRun {
         return this.#waits.next(signal, begin);
       },
       status: (text, progress) => this.#say(text, progress),
+      refuse: (error) => this.#refuse(error),
     };
   }
 

@@ -231,13 +231,17 @@ function threadOf(seen: Seen, reactor: Reactor) {
       hear({ type: "cut", activation: activation(), after, pages: [] });
     },
     /** The thread ended under the calls at these places of `ran`. */
-    loseThread(begun: readonly number[], more: { overdue?: number; holder?: number } = {}): void {
+    loseThread(
+      begun: readonly number[],
+      more: { overdue?: number; holder?: number; last?: number } = {},
+    ): void {
       const calls = new Set(begun.map(numberAt));
       reactor.workerLost({
         activations: [activation()],
         begun: {
           has: (call) => calls.has(call),
           holder: more.holder === undefined ? undefined : numberAt(more.holder),
+          last: more.last === undefined ? undefined : numberAt(more.last),
         },
         overdue: more.overdue === undefined ? undefined : numberAt(more.overdue),
         why: "it was lost",

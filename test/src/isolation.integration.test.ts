@@ -271,7 +271,7 @@ test("a timer that no handler can set ends the thread that says it, and the node
   const { pid } = node.process();
   const ended = threadsEnded();
   const failed = await call(node.url, "rogue/nonsense/schedulesNonsense");
-  assert.deepEqual([failed.status, refusal(failed).reason], [500, "internal"]);
+  assert.deepEqual([failed.status, refusal(failed).reason], [503, "worker_lost"]);
   // what a node prints and what it answers go different ways
   await waitUntil(() => threadsEnded() > ended, "the log tells of the thread");
   assert.match(

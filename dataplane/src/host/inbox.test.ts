@@ -54,7 +54,7 @@ test("from a drain on calls are refused, and what threads still say is heard", (
   assert.deepEqual(reasonsOf(answers), ["closed"]);
   inbox.workerLost({
     activations: [at.activation],
-    begun: { has: () => true, holder: 7 },
+    begun: { has: () => true, holder: 7, last: undefined },
     overdue: undefined,
     why: "it was lost",
   });

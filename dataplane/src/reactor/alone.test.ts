@@ -103,7 +103,7 @@ test("a letter whose handler takes long holds up the others for aloneMsMax, also
 test("a letter whose thread ends holds nobody up", () => {
   const { at, ran } = suspected();
   const { activation = 0 } = at.opened[0] ?? {};
-  const begun = { has: () => true, holder: undefined };
+  const begun = { has: () => true, holder: undefined, last: undefined };
   at.reactor.workerLost({ activations: [activation], begun, overdue: undefined, why: "it was lost" });
   at.settle();
   assert.deepEqual(ran().slice(0, 2), ["one", "two"]);

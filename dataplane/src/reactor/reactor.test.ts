@@ -263,6 +263,19 @@ test("the call whose handler ended its thread fails", () => {
   assert.deepEqual(reasonsOf(at.answers), ["internal"]);
 });
 
+test("the call that began last in a thread that was spoiled may have done it: it is no fault of its own", () => {
+  const at = reactorRig().owning();
+  at.submit();
+  at.submit({ head: { readonly: true } });
+  at.loseThread([1], { last: 1 });
+  const [answer] = at.answers;
+  assert.ok(answer?.ok === false && answer.failure.by === "thread", "a message counts it");
+  assert.deepEqual([answer.failure.code, answer.failure.reason], ["unavailable", "worker_lost"]);
+  at.loseThread([2], { last: 2 });
+  at.settle();
+  assert.equal(at.answers.length, 1, "a reader runs again");
+});
+
 test("a reader runs again when its thread ends, but not for ever", () => {
   const at = reactorRig().owning();
   at.submit({ head: { readonly: true } });

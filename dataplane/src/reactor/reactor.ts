@@ -2,6 +2,7 @@
 // chance and the world come in as arguments (`ports.ts`), so that the simulator runs this very code.
 import type { Agent } from "@voda/proto/api";
 import type { NamedSession, SessionName, SessionToken } from "@voda/proto/session";
+import { unknownEffect } from "@voda/proto/wire";
 import {
   type Answer,
   type AsideMessage,
@@ -48,8 +49,15 @@ export interface ReactorOptions {
 /** What was lost with a thread. */
 export interface ThreadLoss {
   readonly activations: readonly number[];
-  /** Calls whose handlers had begun, and the one that held the thread when it went, or spoiled it. */
-  readonly begun: { has(call: number): boolean; readonly holder: number | undefined };
+  /**
+   * Calls whose handlers had begun, the one that held the thread when it went, and, where somebody spoiled it,
+   * the one that began last.
+   */
+  readonly begun: {
+    has(call: number): boolean;
+    readonly holder: number | undefined;
+    readonly last: number | undefined;
+  };
   /** The call whose handler held the thread beyond its time, so that it was ended. */
   readonly overdue: number | undefined;
   readonly why: string;
@@ -152,8 +160,11 @@ export class Reactor {
         this.#giveUp(
           hosted,
           live,
-          fail("internal", `${workersLostMax} threads ended under the call: ${why}`),
+          fail("internal", `${workersLostMax} threads ended under the call: ${why}`, { by: "thread" }),
         );
+      // a message that does it again and again must come to an end, and one that did not goes again
+      else if (begun.last === number && !live.call.head.readonly)
+        this.#giveUp(hosted, live, perhapsSpoiled(why));
     }
     for (const activation of activations) {
       const hosted = this.#performing.opened.get(activation);
@@ -439,6 +450,14 @@ function heldTooLong(hosted: Hosted, call: Call): Failed {
   const { ms, name } = turnLimitOf(hosted, call);
   return fail("turn_timeout", `the handler held its thread for longer than ${name} ${ms} ms`, {
     by: "thread",
+  });
+}
+
+function perhapsSpoiled(why: string): Failed {
+  const words = "whether the call took effect is unknown: call again under the same idempotency key";
+  return fail("worker_lost", `the thread of the agent ended under the call, ${why}; ${words}`, {
+    by: "thread",
+    metadata: unknownEffect,
   });
 }
 

@@ -73,22 +73,21 @@ export class BegunWriter {
 /** What the table of a thread that is gone says. */
 export interface Begun {
   has(call: number): boolean;
-  /**
-   * The call whose handler held the thread when it went, or spoiled it; `undefined` when none had it before
-   * its first `await`.
-   */
+  /** The call whose handler held the thread when it went; `undefined` when none had it before its first `await`. */
   readonly holder: number | undefined;
+  /** Of a thread that spoiled what it says: the call whose handler began last, which may have done it. */
+  readonly last: number | undefined;
 }
 
 /** The call whose handler holds the thread now, before its first `await`; 0 for none. */
 export const synchronousCall = (table: BegunTable): number => table[synchronousAt] ?? 0;
 
 /**
- * Of a thread, when it is found that it wrote what nobody can read: of each call it may be the outcome. The
- * handler that began last is taken for the one that spoiled it, since what it says is read a tick later.
+ * Of a thread, when it is found that it wrote what nobody can read: of each call it may be the outcome. Who
+ * spoiled it cannot be known: whoever replaces what is written with may have ended long before something is.
  */
 export function spoiledBegun({ [lastAt]: last = 0 }: BegunTable): Begun {
-  return { has: () => true, holder: callOrNone(last) };
+  return { has: () => true, holder: undefined, last: callOrNone(last) };
 }
 
 /**
@@ -100,7 +99,7 @@ export function readBegun(table: BegunTable): Begun {
   const calls = new Set(table.subarray(firstMark));
   calls.delete(0);
   const isComplete = unmarked === 0 && behind === 0;
-  return { has: (call) => !isComplete || calls.has(call), holder: callOrNone(holder) };
+  return { has: (call) => !isComplete || calls.has(call), holder: callOrNone(holder), last: undefined };
 }
 
 const callOrNone = (call: number): number | undefined => (call === 0 ? undefined : call);

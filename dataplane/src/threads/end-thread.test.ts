@@ -24,3 +24,23 @@ test("threads that catch one and the same error in a loop of awaits end", { time
     assert.equal(thread.threadId, -1);
   }
 });
+
+test("a thread that stands in a call of Node's own gathers no listeners, and ends after it", async () => {
+  const stands = `
+    const { execSync } = require("node:child_process");
+    const { workerData } = require("node:worker_threads");
+    execSync("true");
+    Atomics.store(workerData, 0, 1);
+    execSync("sleep 1");
+  `;
+  const begun = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const thread = new Worker(stands, { eval: true, workerData: begun });
+  while (Atomics.load(begun, 0) === 0) await scheduler.wait(5);
+  await scheduler.wait(100);
+  const before = thread.listenerCount("exit");
+  const ended = endThread(thread);
+  await scheduler.wait(500);
+  assert.equal(thread.listenerCount("exit"), before + 1);
+  await ended;
+  assert.equal(thread.threadId, -1);
+});

@@ -8,10 +8,17 @@ const againMs = 100;
  * error goes on after about every third `terminate` (Node 26.10).
  */
 export async function endThread(thread: Worker): Promise<void> {
-  const again = setInterval(() => void thread.terminate(), againMs);
+  const again = setInterval(() => tellAgain(thread), againMs);
   try {
     await thread.terminate();
   } finally {
     clearInterval(again);
   }
+}
+
+/** Each `terminate` waits by a listener of its own: one that stands in a call of Node's would gather them. */
+function tellAgain(thread: Worker): void {
+  void thread.terminate();
+  const added = thread.listeners("exit").at(-1);
+  if (added !== undefined) thread.off("exit", added as () => void);
 }

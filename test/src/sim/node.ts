@@ -227,7 +227,7 @@ export class SimNode {
       this.#say("loses its workers");
       this.#options.clockwork.meet("workers are lost");
       this.#threads.lose((activation, calls) => {
-        const begun = { has: (call: number) => calls.has(call), holder: undefined };
+        const begun = { has: (call: number) => calls.has(call), holder: undefined, last: undefined };
         this.#reactor.workerLost({
           activations: [activation],
           begun,

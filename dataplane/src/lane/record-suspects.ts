@@ -1,5 +1,5 @@
 // Which letters of others have begun here and may be what ended their node, as records have it (decision 31).
-import type { ByteReader, ByteWriter } from "@voda/stdx";
+import { type ByteReader, type ByteWriter, DecodeError } from "@voda/stdx";
 import type { Incarnation } from "./types.ts";
 import { idBytes, readFlags, readList, readRid, sized, writeList, writeRid } from "./words.ts";
 
@@ -49,7 +49,10 @@ function writeChange(writer: ByteWriter, change: SuspectChange): void {
 function readChange(body: ByteReader): SuspectChange {
   const flags = readFlags(body, flag.begun | flag.closed, "suspect");
   const source = body.raw(idBytes);
-  if ((flags & flag.begun) === 0) return { type: "ended", source };
+  if ((flags & flag.begun) === 0) {
+    if (flags !== 0) throw new DecodeError(`suspect that has ended, with flags 0x${flags.toString(16)}`);
+    return { type: "ended", source };
+  }
   const [n, ends] = [body.varint(), body.varint()];
   const closes = (flags & flag.closed) === 0 ? 0 : body.varint();
   const { incarnation, counter: atMs } = readRid(body);

@@ -390,6 +390,13 @@ test("a letter of which more is said than this version knows is refused", () => 
   assert.throws(() => decodeRecord(changed(sent, at, 1), crc32), /letter with unknown flags 0x1/);
 });
 
+test("a suspect that has ended, of which more is said, is refused", () => {
+  const record = golden("suspecting");
+  const at = Buffer.from(record).indexOf(Uint8Array.of(0, ...bytes(16, 90)));
+  assert.ok(at > 0);
+  assert.throws(() => decodeRecord(changed(record, at, 2), crc32), /suspect that has ended, with flags 0x2/);
+});
+
 test("a turn of format 1 of which more is said than its key is refused", () => {
   const turns = golden("turns", 1);
   const at = Buffer.from(turns).indexOf(Uint8Array.of(1, ...bytes(16, 30)));

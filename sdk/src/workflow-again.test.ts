@@ -288,7 +288,7 @@ test("a step rejects with the same error in each run: with its details, and with
   const refused = (): never => {
     throw new VodaError("failed_precondition", "no", {
       cause: new Declined("by the bank"),
-      details: { a: "1" },
+      details: { body: "x".repeat(1_100), a: "1" },
       retryAfter: "1s",
     });
   };

@@ -39,12 +39,17 @@ export function faultOf({ code, reason, message, retryAfterMs, metadata }: Said)
   };
 }
 
-/** As many as fit. */
+/** As many as fit: one that is too long leaves the others their room. */
 function detailsOf(metadata: Failure["metadata"] = {}) {
   let left = detailsCharsMax;
   return Object.entries(metadata)
+    .filter(([name, value]) => {
+      const chars = name.length + value.length;
+      if (chars > left) return false;
+      left -= chars;
+      return true;
+    })
     .slice(0, detailsMax)
-    .filter(([name, value]) => (left -= name.length + value.length) >= 0)
     .map(([name, value]) => [name.toWellFormed(), value.toWellFormed()] as const);
 }
 

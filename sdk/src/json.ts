@@ -54,15 +54,22 @@ type NotJsonIn<T, Depth extends readonly unknown[] = []> = Depth["length"] exten
               ? { [K in keyof T]-?: NotJsonIn<T[K], [...Depth, 0]> }[keyof T]
               : never;
 
-/**
- * `Then` when a type is of JSON values, else a text that the compiler shows. First `any`, which the compiler
- * has for what it complains of already, such as a misspelt name.
- */
-export type IfJson<T, Then> = 0 extends 1 & NotJsonIn<T>
+/** `Then` when a type is of JSON values, or a type parameter; else a text that the compiler shows. */
+export type IfJson<T, Then> = Verdicts[Verdict<T>] extends "json"
   ? Then
-  : [NotJsonIn<T>] extends [never]
-    ? Then
-    : "JSON has no dates, errors, maps, sets, bytes, promises, big integers or sessions: use text, numbers, objects and arrays";
+  : "JSON has no dates, errors, maps, sets, bytes, promises, big integers or sessions: use text, numbers, objects and arrays";
+
+/**
+ * `any` for what JSON does not have: of a type parameter, which may be anything, the compiler goes by the
+ * other branch then. Nothing but an index takes `any` for something else than what is wanted.
+ */
+type Verdict<T> = [Unless<NotJsonIn<T>>] extends [never] ? "json" : any; // oxlint-disable-line typescript/no-explicit-any -- see above
+interface Verdicts {
+  readonly [verdict: string]: "json" | "none";
+  readonly json: "json";
+}
+/** First `any`, which the compiler has for what it complains of already, such as a misspelt name. */
+type Unless<Found> = 0 extends 1 & Found ? never : Found;
 
 /**
  * What arrives of a value that is sent: what has a `toJSON`, as the handles of fields do, arrives as what

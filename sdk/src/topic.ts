@@ -125,20 +125,21 @@ export interface TopicFunction {
     name: IfJson<X, N>,
     options: Unchecked & { readonly access: "internal" },
   ): Topic<N, X, X, { readonly access: "internal" }>;
-  <const N extends string, X = Json>(
-    name: IfJson<X, N>,
-    options?: Unchecked & { readonly access?: "public" },
-  ): Topic<N, X, X>;
+  <const N extends string, X = Json>(name: IfJson<X, N>, options?: Unchecked): Topic<N, X, X>;
   /** With a schema. What else is refused is told of this one, the last. */
   <const N extends string, const O extends TopicOptions>(
     name: IfJson<In<O> | Out<O>, N>,
-    options: O & KnownOnly<O>,
+    options: O & KnownOnly<O> & Checked<O>,
   ): Topic<N, In<O>, Out<O>, O>;
 }
 
 type In<O extends TopicOptions> = StandardSchemaV1.InferInput<NonNullable<O["input"]>>;
 type Out<O extends TopicOptions> = StandardSchemaV1.InferOutput<NonNullable<O["input"]>>;
 type Unchecked = TopicOptions & { readonly input?: undefined };
+/** Options that may have a schema say nothing of messages. */
+type Checked<O extends TopicOptions> = undefined extends O["input"]
+  ? { readonly input: StandardSchemaV1 }
+  : unknown;
 type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: "no such option" };
 
 const publishes = "Passes a message on to all who have subscribed. Gives how many they are.";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { createClient } from "./client.ts";
-import { agent, s, signal, topic } from "./index.ts";
+import { agent, type Json, type Signal, s, signal, type TopicOptions, topic } from "./index.ts";
 
 declare const orderSchema: StandardSchemaV1<{ sku: string }, { sku: string; count: number }>;
 declare const dateSchema: StandardSchemaV1<string, Date>;
@@ -177,6 +177,35 @@ function topics(): void {
   topic("x", { timeout: "1s" });
 }
 
+/** Helpers of authors: what is JSON is decided where they are used. */
+function generics(isOpen: boolean, unknown: TopicOptions): void {
+  const signalOf = <X extends { readonly id: string }>(name: string): Signal<X> => signal<X>(name);
+  const topicOf = <N extends string, X extends Json>(name: N) => topic<N, X>(name);
+  const hiddenOf = <N extends string, X>(name: N) => topic<N, X>(name, { access: "internal" });
+  const either = topic("either", { access: isOpen ? "public" : "internal" });
+  const typed = topic<"typed", { title: string }>("typed", { access: isOpen ? "public" : "internal" });
+  const news = topicOf<"news", { title: string }>("news");
+  const paid = signalOf<{ id: string; cents: number }>("paid");
+  agent("ear", {})
+    .workflows({
+      async pay(wf) {
+        const { cents } = await wf.wait(paid);
+        const again = <T>(value: T) => wf.run("again", () => value);
+        return cents + (await again(1));
+      },
+    })
+    .on(news, (_ctx, { title }) => void title.length)
+    .on(typed, (_ctx, { title }) => void title.length)
+    .on(hiddenOf<"hidden", number>("hidden"), (_ctx, n) => void n.toFixed())
+    .handlers({
+      pay: (ctx) => ctx.notify("x", paid, { id: "x", cents: 1 }),
+      // @ts-expect-error a date is not JSON
+      tell: (ctx) => ctx.send(either, "k").publish(new Date()),
+    });
+  // @ts-expect-error options that may have a schema do not say what messages are
+  topic("unknown", unknown);
+}
+
 test("misuse of workflows and topics does not compile and what follows is inferred", () => {
-  assert.equal([steps, signals, inputs, onlyOneError, clients, topics].length, 6);
+  assert.equal([steps, signals, inputs, onlyOneError, clients, topics, generics].length, 7);
 });

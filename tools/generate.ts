@@ -17,7 +17,9 @@ drawRooms();
 /** The linter knows the values of the language. Types that are global stand in TypeScript alone. */
 function typesOfLanguage(): readonly string[] {
   const { platform, arch } = process;
-  const library = globSync(`node_modules/@typescript/typescript-${platform}-${arch}/lib/lib.es*.d.ts`);
+  const folder = `node_modules/@typescript/typescript-${platform}-${arch}/lib`;
+  const library = globSync(`${folder}/lib.{es,decorators}*.d.ts`);
+  if (library.length === 0) throw new Error(`no types of the language in ${folder}: run npm ci`);
   const declared = library.flatMap((file) => [
     ...readFileSync(file, "utf8").matchAll(/^(?:declare )?(?:type|interface) (\w+)/gm),
   ]);

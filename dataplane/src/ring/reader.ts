@@ -64,8 +64,8 @@ export class RingReader {
   }
 
   /**
-   * Reads all that is committed, shown or not: of a producer that may never come to the end of its loop tick.
-   * One that writes on meanwhile would hold its reader as long as it likes: a ring of it is enough.
+   * Reads what is committed, shown or not, at most a ring of it: of a producer that may never come to the end
+   * of its loop tick. One that writes on meanwhile would hold its reader as long as it likes.
    */
   takeRest(): void {
     this.#headAt = committedIndex; // from now on: what is shown lags behind what is read

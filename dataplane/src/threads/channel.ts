@@ -21,7 +21,7 @@ export interface ThreadChannel<Out> extends Disposable {
   readonly waitingBytes: () => number;
   /** Hears nothing from now on, or goes on: for reasons of its owner's own. */
   hold(isHeld: boolean): void;
-  /** Takes all that the other side has said: it may not come to ringing the bell. */
+  /** Takes what the other side has said, at most a ring of it: it may not come to ringing the bell. */
   takeRest(): void;
 }
 

@@ -136,7 +136,7 @@ export function workflowContext(host: WorkflowHost): object {
 
 /** Each step as it is checked and begun. They throw VodaError for what is refused before the host hears of it. */
 const beginnings = (host: WorkflowHost) => ({
-  run(name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) {
+  run: (name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) => {
     const way = stepWay("wf.run", name);
     checkOptions(`${way}: run option`, options, runNames);
     const { undo, ...rest } = options;
@@ -144,7 +144,7 @@ const beginnings = (host: WorkflowHost) => ({
       throw badRequest(`${way}: undo is a function that takes back what it did, not ${typeof undo}`);
     return host.run(runRequestOf("wf.run", name, perform, rest), undo);
   },
-  tx(name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) {
+  tx: (name: string, change: unknown, options: { readonly undo?: TxFunction } = {}) => {
     const way = stepWay("wf.tx", name);
     checkOptions(`${way}: tx option`, options, txNames);
     for (const one of [change, options.undo ?? change])
@@ -154,7 +154,7 @@ const beginnings = (host: WorkflowHost) => ({
   },
   sleep: (name: string, time: Duration | Date) =>
     host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs())),
-  wait(what: Signal<unknown>, options: WaitOptions = {}) {
+  wait: (what: Signal<unknown>, options: WaitOptions = {}) => {
     const signalName = refusedBy("wf.wait", () => signalNameOf(what));
     const way = `wf.wait(${JSON.stringify(signalName)})`;
     checkOptions(`${way}: wait option`, options, waitNames);

@@ -1,7 +1,7 @@
 // Bodies that go on, whatever their steps reject with: others run meanwhile.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agent, signal, type WorkflowCtx } from "./index.ts";
+import { agent, s, signal, type WorkflowCtx } from "./index.ts";
 import { testMesh } from "./testing.ts";
 
 for (const dies of [false, true])
@@ -32,7 +32,8 @@ for (const dies of [false, true])
   });
 
 const untyped = (value: unknown): never => value as never;
-type Refused = (wf: WorkflowCtx<Record<never, never>>, at: number) => Promise<unknown>;
+const fields = { n: s.counter() };
+type Refused = (wf: WorkflowCtx<typeof fields>, at: number) => Promise<unknown>;
 const go = signal("go");
 
 for (const [what, refused] of [
@@ -47,7 +48,7 @@ for (const [what, refused] of [
 ] satisfies (readonly [string, Refused])[])
   test(`a body that goes on after each refusal of ${what} holds nobody up, and is cancelled`, async () => {
     let turns = 0;
-    const job = agent("job", {}).workflows({
+    const job = agent("job", fields).workflows({
       async work(wf) {
         for (; turns < 50_000; turns += 1)
           try {

@@ -63,7 +63,8 @@ export type IfJson<T, Then> = Verdicts[Verdict<T>] extends "json"
  * `any` for what JSON does not have: of a type parameter, which may be anything, the compiler goes by the
  * other branch then. Nothing but an index takes `any` for something else than what is wanted.
  */
-type Verdict<T> = [Unless<NotJsonIn<T>>] extends [never] ? "json" : any; // oxlint-disable-line typescript/no-explicit-any -- see above
+// oxlint-disable-next-line typescript/no-explicit-any -- see above
+type Verdict<T> = [Unless<NotJsonIn<T>>] extends [never] ? "json" : any;
 interface Verdicts {
   readonly [verdict: string]: "json" | "none";
   readonly json: "json";

@@ -134,7 +134,7 @@ export function workflowContext(host: WorkflowHost): object {
   });
 }
 
-/** Each step as it is checked and begun. They throw VodaError for what is refused before the host hears of it. */
+/** Each step as it is checked and begun. @throws VodaError for what the host does not even hear of */
 const beginnings = (host: WorkflowHost) => ({
   run: (name: string, perform: unknown, options: WorkflowRunOptions<unknown> = {}) => {
     const way = stepWay("wf.run", name);

@@ -42,8 +42,8 @@ for (const [what, refused] of [
   ["an unknown option", (wf, at) => wf.run(`poll ${at}`, () => null, untyped({ atempts: 3 }))],
   ["no attempts", (wf, at) => wf.run(`poll ${at}`, () => null, { retry: { attempts: 0 } })],
   ["no function", (wf, at) => wf.tx(`poll ${at}`, untyped(5))],
-  ["no duration", (wf, at) => wf.sleep(`poll ${at}`, untyped("5 m"))],
-  ["a timeout that is none", (wf) => wf.wait(go, { timeout: untyped("5 m") })],
+  ["no duration", (wf, at) => wf.sleep(`poll ${at}`, untyped("5 q"))],
+  ["a timeout that is none", (wf) => wf.wait(go, { timeout: untyped("5 q") })],
   ["no signal", (wf) => wf.wait(untyped("go"))],
 ] satisfies (readonly [string, Refused])[])
   test(`a body that goes on after each refusal of ${what} holds nobody up, and is cancelled`, async () => {

@@ -107,16 +107,8 @@ export function createHttp1(floor: Floor, crowd: Crowd, isClosing: () => boolean
   );
   server.on("clientError", (error: ParserError, socket: Duplex) => {
     const connection = connections.get(socket as Socket);
-    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
-      socket.destroy();
-      return;
-    }
-    const refuseIt = (): void => {
-      connection.unparsed ??= error;
-      refuseUnparsed(connection);
-    };
-    if (error.code === lateCode) connection.headTime.late(refuseIt);
-    else refuseIt();
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") socket.destroy();
+    else onClientError(connection, error);
   });
   const closeIdle = (): void => {
     for (const [socket, { waiting }] of connections) if (waiting === 0) socket.destroy();
@@ -134,6 +126,15 @@ function beginNext(connection: Connection): void {
     pace.take(answer);
   }
   pace.full(line.length > 0 || unparsed !== undefined);
+}
+
+function onClientError(connection: Connection, error: ParserError): void {
+  const refuseIt = (): void => {
+    connection.unparsed ??= error;
+    refuseUnparsed(connection);
+  };
+  if (error.code === lateCode) connection.headTime.late(refuseIt);
+  else refuseIt();
 }
 
 /** Behind the answers to those that came before: each of them would be taken for the answer to the next. */

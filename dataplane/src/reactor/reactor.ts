@@ -50,8 +50,8 @@ export interface ReactorOptions {
 export interface ThreadLoss {
   readonly activations: readonly number[];
   /**
-   * Calls whose handlers had begun, the one that held the thread when it went, and, where somebody spoiled it,
-   * the one that began last.
+   * Calls whose handlers had begun, the one that held the thread when it went, and, where somebody spoiled
+   * it, the one that began last.
    */
   readonly begun: {
     has(call: number): boolean;

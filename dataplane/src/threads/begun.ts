@@ -73,7 +73,7 @@ export class BegunWriter {
 /** What the table of a thread that is gone says. */
 export interface Begun {
   has(call: number): boolean;
-  /** The call whose handler held the thread when it went; `undefined` when none had it before its first `await`. */
+  /** The call whose handler held the thread when it went, before its first `await`. */
   readonly holder: number | undefined;
   /** Of a thread that spoiled what it says: the call whose handler began last, which may have done it. */
   readonly last: number | undefined;

@@ -10,6 +10,7 @@ import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { keepCompiled } from "./compile-cache.ts";
+import { buildPrograms } from "./programs.ts";
 import report from "./reporter.ts";
 
 /** All tests with one suffix. */
@@ -158,6 +159,7 @@ async function serveAll(): Promise<boolean> {
   // Suites of their own measure, or start whole meshes: beside another they would measure that one.
   const concurrency = serving.some((kind) => separate.includes(kind)) ? 1 : serversAtOnce;
   const startedMs = performance.now();
+  await buildPrograms();
   console.log(`# ${names}: ${ofKinds.length} files, ${concurrency} at a time`);
   const stream = run({
     files: ofKinds,

@@ -11,7 +11,6 @@ import { ReportSchema } from "@voda/proto/node";
 import { sessionToken } from "@voda/proto/session";
 import { reportSubject } from "@voda/proto/wire";
 import { connectApi } from "../../cli/src/api.ts";
-import { programs } from "../../cli/src/programs.ts";
 import {
   type Cluster,
   type ClusterNode,
@@ -21,6 +20,7 @@ import {
   startProcess,
   waitUntil,
 } from "./kit/index.ts";
+import { programs } from "./kit/programs.ts";
 
 const config = fileURLToPath(new URL("./agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

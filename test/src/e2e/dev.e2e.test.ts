@@ -4,8 +4,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { programs } from "../../../cli/src/programs.ts";
 import { type Called, call, startMesh, waitUntil } from "../kit/index.ts";
+import { programs } from "../kit/programs.ts";
 
 /** `loads` grows by a byte when the command loads it, and not when a node does. */
 const source = (step: number, loads: string): string => `import { agent, s } from "voda";

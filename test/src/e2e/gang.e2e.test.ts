@@ -7,9 +7,9 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Session, SessionStatus } from "@voda/proto/api";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
-import { programs } from "../../../cli/src/programs.ts";
 import { voda as runVoda } from "../kit/command-line.ts";
 import { call, freeze, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
+import { programs } from "../kit/programs.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

@@ -12,9 +12,9 @@ import {
 } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { headersMax } from "@voda/proto/wire";
-import { programs } from "../../../cli/src/programs.ts";
 import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
 import { call, examples, pidsOf, type RunningMesh, refusal, startMesh, startProcess } from "../kit/index.ts";
+import { programs } from "../kit/programs.ts";
 
 const add = "/shop.v1.CartService/AddItem";
 const bodyBytesMax = 4_194_304;

@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import { type GetPlacementCountersResponse, SessionStatus } from "@voda/proto/api";
 import { createClient } from "voda/client";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
-import { programs } from "../../../cli/src/programs.ts";
 import type config from "../agents/gpu.config.ts";
 import { call, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
+import { programs } from "../kit/programs.ts";
 
 const configFile = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { bundleConfig, deployRequest, programs, readAgents } from "@voda/cli/harness";
+import { bundleConfig, deployRequest, readAgents } from "@voda/cli/harness";
 import { AgentService } from "@voda/proto/api";
 import { type Nats, startNats } from "./nats.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
+import { programs } from "./programs.ts";
 import { openRelay } from "./relay.ts";
 import { waitUntil } from "./wait.ts";
 

@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { commandOf, isPortFree, programs, type ReadyFile } from "@voda/cli/harness";
+import { commandOf, isPortFree, type ReadyFile } from "@voda/cli/harness";
 import { adminPage } from "./envoy.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
+import { programs } from "./programs.ts";
 import { waitUntil } from "./wait.ts";
 
 export interface MeshOptions {

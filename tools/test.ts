@@ -1,6 +1,6 @@
-// npm test [-- kind ...] [-- --file PART]: the kind of a test is told by its file's suffix. Kinds that only
-// compute run one after the other; beside them those that start servers and mostly wait for them, some files
-// at a time.
+// npm test [-- kind ...] [-- --file PART]: the kind of a test is told by its file's suffix. Of the kinds that
+// only compute as many run at a time as there are cores, so that none is left over for one core at the end;
+// beside them those that start servers and mostly wait for them, some files at a time.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -24,7 +24,7 @@ interface Kind {
 const kinds: readonly Kind[] = [
   { name: "unit", timeoutMs: 60_000, flags: ["--test-isolation=none"] },
   { name: "prop", timeoutMs: 120_000, flags: ["--test-isolation=none"] },
-  { name: "sim", timeoutMs: 300_000, flags: ["--test-concurrency=1"] },
+  { name: "sim", timeoutMs: 300_000, flags: ["--test-concurrency=2"] },
   { name: "e2e", timeoutMs: 300_000 },
   { name: "integration", timeoutMs: 300_000 },
   { name: "envoy", timeoutMs: 300_000 },
@@ -110,18 +110,22 @@ function secondsSince(startedMs: number): string {
   return ((performance.now() - startedMs) / 1000).toFixed(1);
 }
 
-/** One kind after the other: each has all that the servers leave of the cores. */
 async function computeAll(): Promise<boolean> {
+  const left = [...computing];
   let isWell = true;
-  for (const kind of computing) isWell = (await compute(kind)) && isWell;
+  const work = async (): Promise<void> => {
+    for (let kind = left.shift(); kind !== undefined; kind = left.shift())
+      isWell = (await compute(kind)) && isWell;
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
   return isWell;
 }
 
-/** Its output comes as one piece where servers run at the same time. */
+/** Its output comes as one piece where something else runs at the same time. */
 async function compute(kind: Kind): Promise<boolean> {
   const ofKind = filesOf(kind);
   if (ofKind === undefined || ofKind.length === 0) return ofKind !== undefined;
-  const isWhole = serving.length > 0;
+  const isWhole = wanted.length > 1;
   const startedMs = performance.now();
   const title = `# ${kind.name}: ${ofKind.length} files`;
   if (!isWhole) console.log(title);

@@ -41,7 +41,7 @@ after(() => cluster[Symbol.asyncDispose]());
 
 async function callUntil(signal: AbortSignal): Promise<readonly Called[]> {
   const answers: Called[] = [];
-  while (!signal.aborted) answers.push(await call(node.url, "calm/k/addSlowly", { input: 20 }));
+  while (!signal.aborted) answers.push(await call(node.url, "calm/k/addSlowly", { input: 50 }));
   return answers;
 }
 

@@ -67,7 +67,7 @@ export default { agents: [lives, agent("other", {}).handlers({ run: () => 1 })] 
 `,
 );
 
-const limitMs = 2_500;
+const limitMs = 1_500;
 const name = { namespace: "default", agent: "lives", key: "k" };
 let numbers = 0;
 
@@ -134,7 +134,7 @@ test("who holds a thread is named with its call, then the thread ends, and the n
   const [named] = linesWith('a handler holds its thread"');
   assert.deepEqual([named?.["call"], named?.["agent"]], [call, "lives"], "it says which agent's it is");
   const [ended, ...others] = linesWith(
-    "holds its thread for longer than maxTurn 2500 ms: the thread is ended",
+    `holds its thread for longer than maxTurn ${limitMs} ms: the thread is ended`,
   );
   assert.deepEqual([ended?.["call"], others], [call, []]);
   assert.ok(Number(ended?.["heldMs"]) >= limitMs);

@@ -28,9 +28,12 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 /** Lines that read what a message has brought: it comes after the answer to who sent it. */
 const readsMessages = /agents\/(diary\/ann\/results|board\/ann\/sentences)/;
 
-/** Runs a line of a document against a mesh on another port. */
+/** Runs a line of a document against a mesh on another port. That npx finds the command the README's show. */
 async function runLine(mesh: RunningMesh, { document, command, prints }: Line): Promise<void> {
-  const line = command.replaceAll("localhost:4000", new URL(mesh.url).host);
+  const voda = document === "README.md" ? "npx voda" : `"${process.execPath}" "${programs().cli}"`;
+  const line = command
+    .replaceAll("localhost:4000", new URL(mesh.url).host)
+    .replace(/^npx voda\b/, () => voda);
   const options = { cwd: root, env: { ...process.env, VODA_URL: mesh.url } };
   const what = `${document}: ${command}`;
   let { stdout } = await run("sh", ["-c", line], options);

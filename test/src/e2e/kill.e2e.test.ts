@@ -46,7 +46,7 @@ test("no acknowledged increment is lost or doubled while nodes are killed", asyn
   const options = {
     clients: 16,
     sessions: 100,
-    seconds: 8,
+    seconds: 5,
     targets: ["node"],
     killEveryMs: 1_000,
     seed: 2,

@@ -6,12 +6,13 @@ import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { watch } from "rolldown";
 import { type Patch, patchedVariant } from "../../../test/src/patch/patch.ts";
 import { eventually, temporaryFolder } from "../../test/start.ts";
+import type * as watching from "./watch.ts";
 
 /** A busy machine must not come between the two halves of a save. */
 const settleMs = 500;
 
 /** One that waits for so long until a file that was emptied is written. */
-async function watcherWith(emptyMsMax: number): Promise<typeof import("./watch.ts").watchConfig> {
+async function watcherWith(emptyMsMax: number): Promise<typeof watching.watchConfig> {
   const patch = (find: string, replace: string): Patch => ({
     file: "cli/src/bundle/watch.ts",
     find,
@@ -22,8 +23,8 @@ async function watcherWith(emptyMsMax: number): Promise<typeof import("./watch.t
     patch("emptyMsMax = 2_000", `emptyMsMax = ${emptyMsMax}`),
   ];
   const url = patchedVariant(new URL("./watch.ts", import.meta.url), `empty ${emptyMsMax}`, patches);
-  const { watchConfig }: typeof import("./watch.ts") = await import(url);
-  return watchConfig;
+  const patched: typeof watching = await import(url);
+  return patched.watchConfig;
 }
 
 const watchConfig = await watcherWith(60_000);

@@ -15,7 +15,7 @@ const names = ["cli", "controlplane", "node"] as const;
 /** Within the workspace: packages that are not built in are found from here. */
 const folder = resolve(".voda/programs");
 
-/** What lies beside a source is found where the source is; the programs start each other as they are built. */
+/** What lies beside a source is found where it is; the programs start each other as they are built. */
 const places: Plugin = {
   name: "places",
   load: (id) => (id === listFile ? programList() : null),

@@ -86,8 +86,8 @@ test("what is wrong in a definition is named", () => {
     [{ namespace: "a.b" }, /namespace "a.b" is not a name/],
     [{ revision: "def" }, /revision def is not the bundle's SHA-256 abc/],
     [
-      { fields: [{ name: "v", kind: "set" }] },
-      /field v has kind "set"; known are register, counter, map, text/,
+      { fields: [{ name: "v", kind: "heap" }] },
+      /field v has kind "heap"; known are register, counter, map, text/,
     ],
     [{ fields: [{ name: "a b", kind: "map" }] }, /field "a b" is not a name/],
     [{ fields: [...good.fields, ...good.fields] }, /field value is there twice/],

@@ -438,6 +438,40 @@ test("what a body threw is the cause of how its workflow ended, each session's i
   assert.equal((await end("c", "on purpose")).cause, undefined);
 });
 
+test("what a step threw is the cause too, of the step by which the workflow has ended", async () => {
+  const slips = agent("slips", { n: s.counter() }).workflows({
+    async runs(wf) {
+      await wf.run("caught", () => Promise.reject(new TypeError("not this one"))).catch(() => undefined);
+      await wf.run('the "last"', () => {
+        throw new RangeError("of a run");
+      });
+    },
+    async turns(wf) {
+      await wf.run("undone", () => 1, { undo: () => undefined });
+      await wf.tx("t", () => {
+        throw new RangeError("of a turn");
+      });
+    },
+    async caught(wf) {
+      const slip = (): number => {
+        throw new RangeError("handled");
+      };
+      await wf.tx("caught", slip).catch(() => undefined);
+      return "half a character: \ud800";
+    },
+  });
+  await using mesh = await testMesh({ agents: [slips] });
+  const { runs, turns, caught } = mesh.workflows(slips, "k");
+  const cause = async (run: { result(): Promise<unknown> }): Promise<unknown> => {
+    mesh.kill();
+    const [told] = await Promise.all([run.result().catch((error: unknown) => error), mesh.advance("1m")]);
+    return VodaError.from(told).cause;
+  };
+  assert.deepEqual(await cause(await runs.start()), new RangeError("of a run"));
+  assert.deepEqual(await cause(await turns.start()), new RangeError("of a turn"));
+  assert.equal(await cause(await caught.start()), undefined);
+});
+
 test("what a handler has caught is not the cause of what it throws instead", async () => {
   const target = agent("target").handlers({
     slip() {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { CalledAgent } from "./agent-types.ts";
 import { agent, s, topic, topicMessageBytesMax, VodaError } from "./index.ts";
+import type { Json } from "./json.ts";
 import { testMesh } from "./testing.ts";
 
 const news = topic<"news", number | string>("news");
@@ -50,6 +51,32 @@ test("a publish without a message is refused, whether or not anybody has subscri
   await mesh.client.reader("ann").follow("europe");
   await mesh.settle();
   await assert.rejects(nothing(), refused);
+});
+
+test("a message that cannot be kept is refused in words, whether or not anybody has subscribed", async () => {
+  const loose = topic("loose");
+  const fan = agent("fan", { heard: s.counter() })
+    .on(loose, (ctx) => void ctx.state.heard.add(1))
+    .handlers({ follow: (ctx) => ctx.send(loose, "k").subscribe() });
+  await using mesh = await testMesh({ agents: [loose, fan] });
+  const { publish } = mesh.client.loose("k");
+  const nested = (levels: number): Json => (levels === 0 ? 1 : [nested(levels - 1)]);
+  for (const subscribers of [0, 1]) {
+    const refused = async (message: Json, words: RegExp): Promise<void> => {
+      const matches = (error: VodaError) =>
+        error.reason === "bad_request" && (assert.match(error.message, words), true);
+      await assert.rejects(publish(message), matches);
+    };
+    await refused("\ud800", /^publish of loose\/k: the message has half a character: a surrogate without/);
+    await refused({ a: ["\ud800"] }, /^publish of loose\/k: the message\.a\[0\] has half a character/);
+    await refused(nested(64), /^publish of loose\/k: the message\[0\].* nested deeper than keptDepthMax 63$/);
+    assert.equal(await publish(nested(63)), subscribers);
+    await mesh.settle();
+    await mesh.client.fan("f").follow();
+    await mesh.settle();
+  }
+  assert.equal(mesh.state(fan, "f").heard, 1);
+  assert.deepEqual(mesh.deadLetters, []);
 });
 
 test("who subscribes hears what is published from then on, also who leaves and comes again", async () => {

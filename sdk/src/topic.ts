@@ -13,6 +13,7 @@ import { refuseUnknown } from "./options.ts";
 import { s } from "./schema.ts";
 import { badRequest } from "./session.ts";
 import { type Published, subscriberOf, topicMark } from "./subscription.ts";
+import { keptProblem } from "./workflow-json.ts";
 
 /** Bytes of one message as JSON: a page of them, each with a key, fits into one turn (`turnBytesMax`). */
 export const topicMessageBytesMax = 15_000;
@@ -190,7 +191,10 @@ const encoder = new TextEncoder();
 
 function publish(ctx: TopicCtx, self: CalledAgent<Steps>, message: Json | undefined): number {
   const { state } = ctx;
-  if (message === undefined) throw badRequest(`publish of ${self.name}/${ctx.key} needs a message`);
+  const what = `publish of ${self.name}/${ctx.key}`;
+  if (message === undefined) throw badRequest(`${what} needs a message`);
+  const problem = keptProblem("the message", message);
+  if (problem !== undefined) throw badRequest(`${what}: ${problem}`);
   const size = encoder.encode(JSON.stringify(message)).length;
   if (size > topicMessageBytesMax)
     throw refusal(

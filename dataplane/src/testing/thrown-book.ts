@@ -5,12 +5,15 @@ import {
   handlersOf,
   VodaError,
   type WorkflowBody,
+  type WorkflowStatus,
   workflowsOf,
 } from "voda/definition";
 import { currentOrigin, type Origin } from "../worker/origin.ts";
 
 /** Errors that are kept for who asks: most are asked for at once, or never. */
 const thrownMax = 1_000;
+/** How an error of a workflow says that one of its steps has failed. */
+const ofStep = /^step ("(?:[^"\\]|\\.)*") of workflow /;
 /** The handler whose answer tells how a workflow has ended. */
 const statusMethod = "workflowStatus";
 
@@ -20,7 +23,7 @@ interface Listener {
   gave?(value: unknown, origin: Origin): void;
 }
 
-/** The last of each request and of each workflow. What is thrown on purpose comes to callers as it is. */
+/** The last of each request, of each workflow and of each of its steps. What is thrown on purpose comes to callers as it is. */
 export class ThrownBook {
   readonly #byRequest = new Map<string, unknown>();
   readonly #byWorkflow = new Map<string, unknown>();
@@ -36,12 +39,29 @@ export class ThrownBook {
     return new Map([...handlersOf(agent)].map(([name, handler]) => [name, heard(name, handler)]));
   }
 
-  /** Bodies of its workflows, likewise. */
+  /** Bodies of its workflows and their steps, likewise. */
   workflowsOf(agent: AnyAgent): ReadonlyMap<string, WorkflowBody> {
     const listener: Listener = {
-      threw: (error, origin) => keep(this.#byWorkflow, workflowOf(origin, origin.request), error),
+      threw: (error, origin) => keep(this.#byWorkflow, placeOf(origin, origin.request), error),
     };
-    return new Map([...workflowsOf(agent)].map(([name, body]) => [name, listened(body, listener)]));
+    const heard = (body: WorkflowBody): WorkflowBody =>
+      listened((wf, input) => body(this.#withSteps(wf), input), listener);
+    return new Map([...workflowsOf(agent)].map(([name, body]) => [name, heard(body)]));
+  }
+
+  /** The context of a body, whose steps are listened to: a body hears of them in voda's words too. */
+  #withSteps(wf: object): object {
+    const body = currentOrigin();
+    if (body === undefined) return wf;
+    const heard =
+      (way: "run" | "tx") =>
+      (name: string, act: unknown, ...more: unknown[]): unknown => {
+        const threw = (error: unknown): void =>
+          keep(this.#byWorkflow, placeOf(body, body.request, name), error);
+        const step: unknown = isFunction(act) ? listened(act, { threw }) : act;
+        return Reflect.apply(Reflect.get(wf, way) as StepFunction, wf, [name, step, ...more]);
+      };
+    return Object.freeze({ ...wf, run: heard("run"), tx: heard("tx") });
   }
 
   /** What was thrown in that request, or in the workflow that it looked at; it is given once. */
@@ -52,13 +72,20 @@ export class ThrownBook {
   }
 
   #looked(status: unknown, origin: Origin): void {
-    if (typeof status !== "object" || status === null || !("error" in status && "id" in status)) return;
-    const error = this.#byWorkflow.get(workflowOf(origin, String(status.id)));
+    const { id, error: end } = (status ?? {}) as Partial<WorkflowStatus>;
+    if (end === undefined) return;
+    const [, step] = ofStep.exec(end.message) ?? [];
+    const error = this.#byWorkflow.get(placeOf(origin, id, step === undefined ? "" : JSON.parse(step)));
     if (error !== undefined) keep(this.#byRequest, origin.request, error);
   }
 }
 
-const workflowOf = ({ agent, key }: Origin, id = ""): string => JSON.stringify([agent, key, id]);
+type StepFunction = (...given: unknown[]) => unknown;
+const isFunction = (value: unknown): value is StepFunction => typeof value === "function";
+
+/** A step of a workflow, or all of one. */
+const placeOf = ({ agent, key }: Origin, id = "", step = ""): string =>
+  JSON.stringify([agent, key, id, step]);
 
 function keep(errors: Map<string, unknown>, of: string | undefined, error: unknown): void {
   if (of === undefined) return;

@@ -23,7 +23,10 @@ interface Listener {
   gave?(value: unknown, origin: Origin): void;
 }
 
-/** The last of each request, of each workflow and of each of its steps. What is thrown on purpose comes to callers as it is. */
+/**
+ * The last of each request, of each workflow and of each of its steps. What is thrown on purpose comes to
+ * callers as it is.
+ */
 export class ThrownBook {
   readonly #byRequest = new Map<string, unknown>();
   readonly #byWorkflow = new Map<string, unknown>();

@@ -17,6 +17,7 @@ import {
   overAds,
 } from "@voda/envoy";
 import { clusterNames, hintMetadata, type IngressConfig, type IngressNode, ownerMetadata } from "./config.ts";
+import { streamWindowBytes } from "./limits.ts";
 
 /** Nodes are near; one that does not take a connection in this time is passed over by a retry. */
 const connectMs = 1_000;
@@ -47,6 +48,9 @@ const asTheClient = () => ({
         httpProtocolOptions: {},
         http2ProtocolOptions: {
           maxConcurrentStreams: streamsPerConnectionMax,
+          initialStreamWindowSize: streamWindowBytes,
+          // however many of its streams stand still, the others go on
+          initialConnectionWindowSize: streamsPerConnectionMax * streamWindowBytes,
           connectionKeepalive: { interval: duration(30_000), timeout: duration(5_000) },
         },
       },

@@ -7,6 +7,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { headersMax } from "@voda/proto/wire";
 import { errorReasonOf } from "../../../test/src/kit/errors.ts";
 import type { TestIngress, TestServer } from "../../../test/src/kit/ingress.ts";
@@ -29,7 +30,7 @@ patchSource(
   "streamIdleTimeout: duration(0), drainTimeout: duration(100),",
 );
 patchSource("envoy/src/bootstrap.ts", "connectionsMax = 16_384", `connectionsMax = ${connectionsMax}`);
-const { connectionBufferBytes, streamsPerClientMax } = await import("./limits.ts");
+const { connectionBufferBytes, streamsPerClientMax, streamWindowBytes } = await import("./limits.ts");
 const { callHttp1, openEcho, openServer, openTestIngress } = await import("../../../test/src/kit/ingress.ts");
 
 const plain = "/agents/counter/a/add";
@@ -198,6 +199,28 @@ test("an answer that its caller does not read stops its node at the buffers, and
   socket.write(requestWith([]));
   await stopsAtBuffer("http.ingress.downstream_cx_tx_bytes_buffered", () => written);
   socket.destroy();
+});
+
+const stillMs = 250;
+/** The node writes no more. */
+async function isStopped(): Promise<void> {
+  for (let earlier = -1; written > earlier; await pause(stillMs)) earlier = written;
+}
+
+test("answers that a caller of HTTP/2 does not read stop their node at a window each", async () => {
+  owns(endless);
+  const client = connectHttp2(`http://127.0.0.1:${ingress.port}`, { settings: { initialWindowSize: 0 } });
+  client.on("error", () => undefined);
+  written = 0;
+  const streams = Array.from({ length: 100 }, () => requestOn(client));
+  for (const stream of streams) stream.on("error", () => undefined);
+  await Promise.all(streams.map((stream) => once(stream, "response")));
+  await waitUntil(() => written > streams.length * streamWindowBytes, "the windows fill");
+  await isStopped();
+  // what the node keeps, what Envoy takes of it, what Envoy has for its caller
+  assert.ok(written < 6 * streams.length * streamWindowBytes, `${written} bytes were taken`);
+  await neighbourGoesOn();
+  client.destroy();
 });
 
 test("a body that its node does not read stops its caller at the buffers, and nobody else", async () => {

@@ -26,6 +26,13 @@ export const requestHeadersMs = 30_000;
  * either. Also what is read of one connection before the others have their turn (`docs/limits.md`, Floods).
  */
 export const connectionBufferBytes = 1024 * 1024;
+/**
+ * Of one stream of HTTP/2, to either side: beyond it neither body nor answer is read on, and so much of an
+ * answer is kept for a client that does not read it.
+ */
+export const streamWindowBytes = 64 * 1024;
+/** Of all streams of a client's connection together. */
+export const clientWindowBytes = 1024 * 1024;
 /** Streams of one client's HTTP/2 connection; more wait at the client. */
 export const streamsPerClientMax = 1024;
 /** A stream without a byte in either direction is reset after this. */

@@ -32,6 +32,7 @@ import {
   ownerMetadata,
 } from "./config.ts";
 import {
+  clientWindowBytes,
   connectionBufferBytes,
   connectionIdleMs,
   firstBytesMs,
@@ -41,6 +42,7 @@ import {
   pingTimeoutMs,
   requestHeadersMs,
   streamsPerClientMax,
+  streamWindowBytes,
 } from "./limits.ts";
 import { localReplies } from "./local-replies.ts";
 
@@ -93,6 +95,8 @@ const connectionManager = ({ listener }: IngressConfig) =>
     httpProtocolOptions: { acceptHttp10: true, defaultHostForHttp10: listener.host },
     http2ProtocolOptions: {
       maxConcurrentStreams: streamsPerClientMax,
+      initialStreamWindowSize: streamWindowBytes,
+      initialConnectionWindowSize: clientWindowBytes,
       connectionKeepalive: { interval: duration(pingIntervalMs), timeout: duration(pingTimeoutMs) },
     },
     localReplyConfig: localReplies(),

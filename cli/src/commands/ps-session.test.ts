@@ -21,7 +21,11 @@ const awake = { ...name, status: SessionStatus.AWAKE, node: "n1", epoch: 3n };
 const workflow = (id: string, more: object) => ({ id, workflow: "sell", phase: "waiting", ...more });
 
 /** What is printed of a session that the control plane tells of so. */
-async function printed(described: MessageInitShape<typeof DescribeSessionResponseSchema>, isJson = false) {
+async function printed(
+  described: MessageInitShape<typeof DescribeSessionResponseSchema>,
+  isJson = false,
+  namespace = name.namespace,
+) {
   const transport = createRouterTransport(({ service }) => {
     service(AgentService, { listAgents: () => ({ agents: [{ name: "shop" }] }) });
     service(SessionService, {
@@ -37,7 +41,7 @@ async function printed(described: MessageInitShape<typeof DescribeSessionRespons
     quotas: createClient(QuotaService, transport),
   };
   const lines: string[] = [];
-  await printSession(api, name, isJson, (line) => lines.push(line));
+  await printSession(api, { ...name, namespace }, isJson, (line) => lines.push(line));
   return lines.join("\n");
 }
 
@@ -74,7 +78,8 @@ test("an awake session is told with its letters, timers and workflows", async ()
     [
       "workflows",
       "3",
-      "1 running, 2 waiting, the next time is due (2025-12-31T23:59:59.999Z); ended: 4 failed, 0 done, 0 cancelled",
+      "1 running, 2 waiting, the next time is due (2025-12-31T23:59:59.999Z); " +
+        "ended: 4 failed, 0 done, 0 cancelled",
     ],
     [""],
     ["WORKFLOW", "NAME", "PHASE", "WAITS FOR"],
@@ -103,6 +108,11 @@ test("of one that sleeps it is told when it is woken, and how more is seen", asy
     [inMs(0), "it is woken at 2026-01-01T00:00:00.000Z, for what it has sent, or for a timer"],
   ] as const)
     assert.equal((await printed({ session, wakesAtMs })).split("\n").at(-1), `${words}; ${more}`);
+});
+
+test("the next step names the namespace where it is not the default one", async () => {
+  const told = await printed({ session: { ...name, status: SessionStatus.ASLEEP } }, false, "team-a");
+  assert.match(told, /; `npx voda wake shop\/t-1 --namespace team-a` loads it/);
 });
 
 test("programs get it as JSON; one that nobody has called is not found", async () => {

@@ -7,7 +7,7 @@ import {
   type SessionWorkflows,
   type Waits,
 } from "@voda/proto/api";
-import type { SessionName } from "@voda/proto/session";
+import { defaultNamespace, type SessionName } from "@voda/proto/session";
 import type { Api } from "../api.ts";
 import { duration, type Print, table } from "../print.ts";
 import { requireSession } from "./agents.ts";
@@ -36,8 +36,10 @@ function linesOf(name: SessionName, { session, waits, wakesAtMs }: DescribeSessi
 }
 
 /** What it holds is in its log alone: nobody reads it for a list. */
-function asleepWords({ agent, key }: SessionName, wakesAtMs: number): string {
-  const more = `\`npx voda wake ${agent}/${key}\` loads it, and then this names its letters, timers and workflows`;
+function asleepWords({ namespace, agent, key }: SessionName, wakesAtMs: number): string {
+  const elsewhere = namespace === defaultNamespace ? "" : ` --namespace ${namespace}`;
+  const wake = `\`npx voda wake ${agent}/${key}${elsewhere}\``;
+  const more = `${wake} loads it, and then this names its letters, timers and workflows`;
   if (wakesAtMs === 0) return `nothing wakes it but a call or a message; ${more}`;
   const when = wakesAtMs === 1 ? "at once" : `at ${isoOf(wakesAtMs)}`;
   return `it is woken ${when}, for what it has sent, or for a timer; ${more}`;

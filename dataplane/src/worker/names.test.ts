@@ -4,6 +4,7 @@ import { runInThisContext } from "node:vm";
 import { sourceScheme } from "@voda/proto/wire";
 import { agent } from "voda";
 import { activationRig } from "../../test/activation-rig.ts";
+import { NamedSessions, type TurnNames } from "./names.ts";
 
 const asked = agent("asked").handlers({ add: (_ctx, by: number) => by });
 
@@ -54,4 +55,17 @@ test("a name that is used only sometimes is told where it is not, without a plac
   assert.deepEqual(rig.logged, []);
   rig.run("go", 0);
   assert.deepEqual([rig.logged.length, rig.facts], [1, [{ level: "warn" }]]);
+});
+
+test("a loop that names a million sessions holds one of them", () => {
+  const names = new NamedSessions();
+  const turn: TurnNames = new Map();
+  const [first, second] = ["a", "b"].map((key) => names.open(turn, "go", ["ctx.send", asked, key]));
+  assert.equal(turn.size, 1);
+  second?.();
+  assert.equal(turn.size, 1, "the first one is still uncalled");
+  first?.();
+  assert.equal(turn.size, 0);
+  names.open(turn, "go", ["ctx.send", asked, "c"]);
+  assert.match([...names.uncalled(turn)][0]?.message ?? "", /^ctx\.send\(asked, "c"\) does nothing/);
 });

@@ -5,14 +5,15 @@ import { framesOf, type Site, siteOf } from "./failed-ask.ts";
 import { describeThrown } from "./thrown.ts";
 
 interface Named {
-  /** Handler, function and agent: what is told of one is told once. */
-  readonly group: string;
   readonly of: Parameters<NameFunction>;
   readonly site: Site | undefined;
 }
 
-/** Those that a turn has named and called nothing of. */
-export type TurnNames = Set<Named>;
+/**
+ * Those that a turn has named and called nothing of. By group, which is handler, function and agent: of each
+ * the first one that is open, for a loop may name as many as it likes.
+ */
+export type TurnNames = Map<string, Named>;
 
 /** For the log. */
 interface Uncalled {
@@ -32,17 +33,19 @@ export class NamedSessions {
     const [what, agent] = of;
     const group = `${method} ${what} ${nameShown(agent)}`;
     const known = this.#known.get(group);
-    if (known === "told") return nothing;
-    const named: Named = { group, of, site: known === undefined ? siteOf() : undefined };
-    turn.add(named);
+    if (known === "told" || turn.has(group)) return nothing;
+    const named: Named = { of, site: known === undefined ? siteOf() : undefined };
+    turn.set(group, named);
     return () => {
-      if (turn.delete(named) && known === undefined) this.#known.set(group, "called");
+      if (turn.get(group) !== named) return;
+      turn.delete(group);
+      if (known === undefined) this.#known.set(group, "called");
     };
   }
 
   /** Of each group once, as long as the session is in memory. */
   *uncalled(turn: TurnNames): Iterable<Uncalled> {
-    for (const { group, of, site } of turn) {
+    for (const [group, { of, site }] of turn) {
       if (this.#known.get(group) === "told") continue;
       this.#known.set(group, "told");
       const way = wayOf(...of);

@@ -86,7 +86,7 @@ export class TurnOutside implements TurnHost<Running> {
   }
 
   named(running: Running, ...of: Parameters<NameFunction>): () => void {
-    running.names ??= new Set();
+    running.names ??= new Map();
     return this.#names.open(running.names, running.call.method, of);
   }
 

@@ -161,7 +161,7 @@ test("who votes again changes the vote, in the poll too", async () => {
   assert.deepEqual(await ann.vote({ in: "lunch", choice: "rice" }), { votes: 1 });
   assert.deepEqual(await mesh.client.poll("lunch").votes(), { soup: 0, rice: 1 });
   assert.deepEqual(mesh.state(voter, "ann"), { choices: { lunch: "rice" } });
-  assert.deepEqual(mesh.state(poll, "lunch").voters, { ann: true });
+  assert.deepEqual(mesh.state(poll, "lunch").voters, ["ann"]);
 });
 
 test("a poll that closes tells everybody who has voted, once, also when its node dies", async () => {

@@ -8,12 +8,12 @@ export const diary = agent("diary", { results: s.map<string>() })
   });
 
 /** Counts votes; only voters reach `count`. */
-export const poll = agent("poll", { votes: s.map<number>(), voters: s.map<true>() })
+export const poll = agent("poll", { votes: s.map<number>(), voters: s.set<string>() })
   .readonly({ votes: (ctx) => ctx.state.votes })
   .handler("count", { access: "internal" }, (ctx, { from, to }: { from: string; to: string }) => {
     if (from !== "") ctx.state.votes.update(from, (votes = 1) => votes - 1);
     ctx.state.votes.update(to, (votes = 0) => votes + 1);
-    if (ctx.caller.agent !== undefined) ctx.state.voters.set(ctx.caller.agent.key, true);
+    if (ctx.caller.agent !== undefined) ctx.state.voters.add(ctx.caller.agent.key);
     return ctx.state.votes.get(to) ?? 0;
   })
   .handlers({
@@ -23,7 +23,7 @@ export const poll = agent("poll", { votes: s.map<number>(), voters: s.map<true>(
         (best, one) => (one[1] > best[1] ? one : best),
         ["nothing", 0],
       )[0];
-      for (const key of ctx.state.voters.keys()) ctx.send(diary, key).note({ of: ctx.key, winner });
+      for (const key of ctx.state.voters) ctx.send(diary, key).note({ of: ctx.key, winner });
       return { winner };
     },
   });

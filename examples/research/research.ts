@@ -22,11 +22,11 @@ export const source = agent("source", { text: s.register("") })
 const sentencesWith = (text: string, word: string): number =>
   text.split(".").filter((one) => one.toLowerCase().split(/\W+/).includes(word.toLowerCase())).length;
 
-const state = { sources: s.map<true>(), words: s.map<true>() };
+const state = { sources: s.set<string>(), words: s.set<string>() };
 
 /** Asks all sources at once; those that do not answer in time are left out. */
 const look = agent("research", state).handler("look", { access: "internal" }, async (ctx, word: string) => {
-  const asks = [...ctx.state.sources.keys()].map((key) => ctx.ask(source, key).find(word));
+  const asks = [...ctx.state.sources].map((key) => ctx.ask(source, key).find(word));
   const { ok } = await ctx.gather(asks, { timeout: "5s" });
   const finding = { word, sentences: ok.reduce((sum, one) => sum + one, 0), sources: ok.length };
   ctx.send(findings, ctx.key).publish(finding);
@@ -36,11 +36,11 @@ const look = agent("research", state).handler("look", { access: "internal" }, as
 /** One session per subject: it looks for words in its sources, and looks again each day. */
 export const research = look.handlers({
   read(ctx, key: string) {
-    ctx.state.sources.set(key, true);
+    ctx.state.sources.add(key);
     return { sources: ctx.state.sources.size };
   },
   watch(ctx, word: string) {
-    ctx.state.words.set(word, true);
+    ctx.state.words.add(word);
     ctx.send(look, ctx.key).look(word);
     ctx.schedule(look, ctx.key, { every: "1d", id: word }).look(word);
     return { words: ctx.state.words.size };

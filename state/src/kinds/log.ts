@@ -38,8 +38,9 @@ export class LogField implements Field<LogSlot> {
   readonly check: FieldSchema["check"];
   readonly keep: number;
   readonly index: number;
-  #value = emptyLog();
-  /** Of `#value`, once they are asked for. */
+  /** What is committed, as an edit that changes nothing: it is never written to. */
+  #committed = unedited(emptyLog());
+  /** Of what is committed, once they are asked for. */
   #saved: readonly Uint8Array[] | undefined = [];
   /** The chunk that was read last: whoever reads on finds the next entry there. */
   #read: { readonly chunk: Chunk; readonly entries: readonly Entry[] } | undefined;
@@ -57,7 +58,7 @@ export class LogField implements Field<LogSlot> {
   }
 
   get valueBytes(): number {
-    return logBytes(this.#value);
+    return logBytes(this.#committed.before);
   }
 
   access(scope: Scope): LogState<Json> {
@@ -72,7 +73,12 @@ export class LogField implements Field<LogSlot> {
   /** The edit that a scope sees. */
   seen(scope: Scope): LogSlot {
     scope.alive();
-    return (findSlot(scope.layer, this.index) as LogSlot | undefined) ?? unedited(this.#value);
+    return (findSlot(scope.layer, this.index) as LogSlot | undefined) ?? this.#committed;
+  }
+
+  /** The edit of the scope's transaction, which nobody else has. */
+  edit({ layer }: Scope): LogSlot {
+    return (layer.slots[this.index] ??= unedited(this.#committed.before)) as LogSlot;
   }
 
   entryAt({ before, start, redacted, appended }: LogSlot, place: number): Entry {
@@ -107,7 +113,7 @@ export class LogField implements Field<LogSlot> {
   }
 
   decode(reader: ByteReader): LogSlot {
-    const before = this.#value;
+    const { before } = this.#committed;
     const length = reader.varint();
     const start = reader.varint();
     if (length !== before.length)
@@ -124,7 +130,7 @@ export class LogField implements Field<LogSlot> {
 
   /** A version is never changed: keeping it costs nothing. */
   undo(): LogSlot {
-    return unedited(this.#value);
+    return this.#committed;
   }
 
   /** The older one is what the older view has to see. */
@@ -135,17 +141,17 @@ export class LogField implements Field<LogSlot> {
   apply({ after }: LogSlot): void {
     if (after === undefined)
       throw new TypeError(`log ${this.name}: an edit is applied that was not prepared`);
-    this.#value = after;
+    this.#committed = unedited(after);
     this.#saved = undefined;
   }
 
   save(): readonly Uint8Array[] {
-    this.#saved ??= saveLog(this.#value, this.#entries);
+    this.#saved ??= saveLog(this.#committed.before, this.#entries);
     return this.#saved;
   }
 
   load(bytes: Uint8Array): void {
-    this.#value = loadLog(bytes.slice());
+    this.#committed = unedited(loadLog(bytes.slice()));
     this.#saved = undefined;
   }
 
@@ -237,7 +243,7 @@ class LogHandle implements LogState<Json> {
     this.#scope.writable(name);
     const where = `state.${name}[${this.length}]`;
     const checked = frozenJson(check === undefined ? value : check(value, where), where);
-    const edit = this.#edit();
+    const edit = this.#field.edit(this.#scope);
     edit.appended.push(checked);
     const length = lengthOf(edit);
     edit.start = Math.max(edit.start, length - keep);
@@ -255,17 +261,10 @@ class LogHandle implements LogState<Json> {
         length === 0 ? "the log is empty" : `its places are 0 to ${length - 1}`,
       );
     if (this.#field.entryAt(seen, place) === undefined) return false;
-    const { before, appended, redacted } = this.#edit();
+    const { before, appended, redacted } = this.#field.edit(this.#scope);
     if (place < before.length) redacted.add(place);
     else appended[place - before.length] = undefined;
     return true;
-  }
-
-  /** The edit of the transaction, which nobody else has. */
-  #edit(): LogSlot {
-    const edit = this.#field.seen(this.#scope);
-    this.#scope.layer.slots[this.#field.index] = edit;
-    return edit;
   }
 
   /** Bounds are taken at once, entries when they are asked for: one that went meanwhile is left out. */

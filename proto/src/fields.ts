@@ -35,6 +35,7 @@ export const fieldKinds = {
   flag: { number: 5, holdsValues: false },
   log: { number: 6, holdsValues: true },
   set: { number: 7, holdsValues: true },
+  list: { number: 8, holdsValues: true },
 } as const satisfies { readonly [K in keyof Handles<Json>]: FieldKindRow };
 
 /** Kinds of fields. */
@@ -85,6 +86,11 @@ export interface Handles<X> {
    * added, as in `register`.
    */
   readonly set: SetState<X>;
+  /**
+   * JSON values in an order of their own: inserted, replaced, moved and deleted one by one. With a schema,
+   * values are checked before they are written, as in `register`.
+   */
+  readonly list: ListState<X>;
 }
 
 /** What a `readonly` handler gets for a field of each kind. */
@@ -96,6 +102,7 @@ export interface ReadHandles<X> {
   readonly flag: ReadFlag;
   readonly log: ReadLog<X>;
   readonly set: ReadSet<X>;
+  readonly list: ReadList<X>;
 }
 
 /** A counter in a `readonly` handler. */
@@ -246,4 +253,33 @@ export interface SetState<X> extends ReadSet<X> {
   add(value: X): boolean;
   /** Removes the value; whether it was there. */
   delete(value: X): boolean;
+}
+
+/** A list in a `readonly` handler. Iterates over the items that were there when the iteration began. */
+export interface ReadList<X> extends Iterable<X> {
+  /** Number of items. */
+  readonly length: number;
+  /**
+   * The item at the index, `undefined` where there is none. It is frozen. A negative index counts from the
+   * end. @throws TypeError for what is no integer
+   */
+  at(index: number): X | undefined;
+  /** The items from an index up to another one, which is left out, as of arrays. @throws as `at` */
+  slice(from?: number, to?: number): X[];
+  /** All items: so a handler may return the list itself. */
+  toJSON(): readonly X[];
+}
+
+/** A list. Items are frozen: `set` one to change it. A write takes an index from 0 on and writes one item. */
+export interface ListState<X> extends ReadList<X> {
+  /** Adds an item to the end. @throws TypeError when it cannot be stored */
+  append(value: X): void;
+  /** Adds an item before the one at the index. @throws TypeError for an index that is not 0 to `length` */
+  insert(at: number, value: X): void;
+  /** Replaces an item. @throws TypeError when there is none, or the value cannot be stored */
+  set(at: number, value: X): void;
+  /** Takes an item from one index to another, which it has then. @throws TypeError when there is none */
+  move(from: number, to: number): void;
+  /** Removes an item, and gives it. @throws TypeError when there is none */
+  delete(at: number): X;
 }

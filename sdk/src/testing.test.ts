@@ -132,12 +132,15 @@ test("a call that is repeated under its id takes effect once, also beyond a deat
   assert.equal(mesh.state(account, "a").cents, 5);
 });
 
-test("a log and a set have what was answered, and nothing of failed turns, when the node dies", async () => {
-  const chat = agent("chat", { said: s.log<string>({ keep: 40 }), last: s.set<number>() })
+test("logs, sets and lists have what was answered, and nothing of failed turns, when the node dies", async () => {
+  const fields = { said: s.log<string>({ keep: 40 }), last: s.set<number>(), newest: s.list<number>() };
+  const chat = agent("chat", fields)
     .readonly({ latest: ({ state }) => state.said.last(2) })
     .handlers({
       say(ctx, text: string) {
         const place = ctx.state.said.append(text);
+        ctx.state.newest.insert(0, place);
+        if (ctx.state.newest.length > 3) ctx.state.newest.delete(3);
         ctx.state.last.delete(place - 1);
         ctx.state.last.add(place);
         if (text === "") throw new VodaError("invalid_argument", `place ${place} would be empty`);
@@ -161,6 +164,7 @@ test("a log and a set have what was answered, and nothing of failed turns, when 
   await mesh.sleep(chat, "c");
   assert.deepEqual(await latest(), [`49 ${long}`, "late"]);
   assert.deepEqual(mesh.state(chat, "c").last, [50]);
+  assert.deepEqual(mesh.state(chat, "c").newest, [50, 49, 48]);
   assert.equal(mesh.state(chat, "c").said.length, 39, "of 51 the newest 40, and one is redacted");
 });
 

@@ -283,6 +283,8 @@ function refusesWrongHandlers(): void {
   agent("x", { at: s.map<{ when: Date }>() });
   // @ts-expect-error entries that hold one
   agent("x", { at: s.log<{ when: Date }>({ keep: 1 }) });
+  // @ts-expect-error a list of dates
+  agent("x", { steps: s.list<Date>() });
   // @ts-expect-error a set of lists
   agent("x", { tags: s.set<string[]>() });
   // @ts-expect-error not a value of this set

@@ -12,6 +12,7 @@ const histories = [
   [2, ""],
   [2, "log-"],
   [2, "set-"],
+  [2, "list-"],
 ] as const;
 
 const schema = {
@@ -21,6 +22,7 @@ const schema = {
   notes: { kind: "text" },
   chat: { kind: "log", keep: 4 },
   tags: { kind: "set" },
+  steps: { kind: "list" },
 } as const;
 const open = (pages?: readonly Uint8Array[]) => openState(schema, { crc32 }, pages);
 

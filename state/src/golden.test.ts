@@ -71,6 +71,34 @@ for (const format of [1, 2]) {
   });
 }
 
+const list = { steps: { kind: "list" } } as const;
+
+/** Items that come at both ends and between, move, change and go. */
+function steps() {
+  const live = openState(list, tools);
+  const first = live.begin();
+  for (const value of ["b", { c: 1 }, null]) first.state.steps.append(value);
+  first.state.steps.insert(0, "a");
+  first.state.steps.insert(2, -0.5);
+  const deltas = [first.commit(1)];
+  const second = live.begin();
+  second.state.steps.move(0, 3);
+  second.state.steps.set(0, "B");
+  second.state.steps.delete(4);
+  deltas.push(second.commit(2));
+  return { live, deltas };
+}
+
+test("the same items of a list give its golden deltas and pages, and these the same items", () => {
+  const { live, deltas } = steps();
+  assert.deepEqual(lines(deltas), lines(golden("list-deltas")));
+  assert.deepEqual(lines(live.snapshot()), lines(golden("list-pages")));
+  const replayed = openState(list, tools);
+  for (const delta of golden("list-deltas")) replayed.apply(delta);
+  for (const one of [replayed, openState(list, tools, golden("list-pages"))])
+    assert.deepEqual([...one.view().state.steps], ["B", -0.5, { c: 1 }, "a"]);
+});
+
 const set = { tags: { kind: "set" } } as const;
 
 /** A value of each type, and one that goes again. */

@@ -4,6 +4,7 @@ import { SchemaError } from "./errors.ts";
 import type { Field, FieldSchema } from "./field.ts";
 import { CounterField } from "./kinds/counter.ts";
 import { FlagField } from "./kinds/flag.ts";
+import { ListField } from "./kinds/list.ts";
 import { LogField } from "./kinds/log.ts";
 import { MapField } from "./kinds/map.ts";
 import { RegisterField } from "./kinds/register.ts";
@@ -20,6 +21,7 @@ const makers: { readonly [K in FieldKind]: FieldMaker } = {
   flag: FlagField,
   log: LogField,
   set: SetField,
+  list: ListField,
 };
 
 /**

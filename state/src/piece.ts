@@ -26,3 +26,14 @@ export function piecesBytes(pieces: readonly Uint8Array[] | undefined): number {
   for (const piece of pieces ?? []) bytes += piece.length;
   return bytes;
 }
+
+/** Between two places where a piece may end, on average. */
+const pieceBytes = 16 * 1024;
+
+/** Once in about `pieceBytes` of entries, by the key alone: FNV-1a with its last bits mixed. */
+export function endsPiece(key: string, bytes: number): boolean {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return ((hash ^ (hash >>> 13)) >>> 0) * pieceBytes < bytes * 2 ** 32;
+}

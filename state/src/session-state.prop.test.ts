@@ -15,6 +15,7 @@ const schema = {
   other: { kind: "text" },
   chat: { kind: "log" },
   tags: { kind: "set" },
+  steps: { kind: "list" },
 } as const;
 type S = typeof schema;
 const tools = { crc32 };
@@ -280,8 +281,8 @@ test("random bytes are refused, also behind a right checksum", () => {
 
 /** Begins like a delta of transaction 1 with one field, so that random bytes reach the fields. */
 function turnsBody(): fc.Arbitrary<Uint8Array> {
-  const names = fc.constantFrom("reg", "n", "items", "notes", "chat", "tags");
-  const numbers = { reg: 1, n: 2, items: 3, notes: 4, chat: 6, tags: 7 };
+  const names = fc.constantFrom("reg", "n", "items", "notes", "chat", "tags", "steps");
+  const numbers = { reg: 1, n: 2, items: 3, notes: 4, chat: 6, tags: 7, steps: 8 };
   return fc
     .tuple(names, fc.uint8Array({ maxLength: 40, size: "max" }), fc.boolean())
     .map(([name, rest, isDelta]) => {

@@ -138,6 +138,7 @@ test("an idle session sleeps, leaves the node, and wakes with its state and its 
     done: true,
     past: ["filled"],
     tags: [1, 2, "a", "b"],
+    steps: ["a", "b", "c"],
   };
   assert.deepEqual((await call(n1.url, "sleeper/s/fill")).body, whole);
   const isAsleep = async (): Promise<boolean> => {

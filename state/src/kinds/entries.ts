@@ -4,7 +4,7 @@ import type { FieldKind, Json } from "@voda/proto/fields";
 import { ByteReader, ByteWriter, DecodeError } from "@voda/stdx";
 import { type Field, type FieldSchema, type Layer, refuseAssign, type Scope } from "../field.ts";
 import { jsonBytes, readJson, readOptionalJson, writeJson } from "../json.ts";
-import { cutEvenly, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
+import { cutEvenly, endsPiece, pieceAloneBytes, pieceBytesMax, piecesBytes } from "../piece.ts";
 
 /** What kind of keys a field has, and which values. */
 export interface KeyKind<K> {
@@ -29,8 +29,6 @@ export interface EntriesSlot<K> {
 
 /** Roughly what a JavaScript map keeps for an entry besides key and value. */
 const bytesPerEntry = 64;
-/** Between two places where a piece may end, on average. */
-const pieceBytes = 16 * 1024;
 /** A field of values under keys; each key is written on its own. */
 export abstract class EntriesField<K> implements Field<EntriesSlot<K>> {
   abstract readonly kind: FieldKind;
@@ -234,12 +232,4 @@ export abstract class EntriesField<K> implements Field<EntriesSlot<K>> {
     if (value === undefined) this.#live.delete(key);
     else this.#live.set(key, value);
   }
-}
-
-/** Once in about `pieceBytes` of entries, by the key alone: FNV-1a with its last bits mixed. */
-function endsPiece(key: string, bytes: number): boolean {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i += 1) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return ((hash ^ (hash >>> 13)) >>> 0) * pieceBytes < bytes * 2 ** 32;
 }

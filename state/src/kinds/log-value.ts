@@ -75,6 +75,7 @@ export function edited(log: LogValue, { start, redacted, appended }: LogEdit, re
   return next;
 }
 
+/** By the measure of the entries, not of bytes: those of the open chunk are not encoded yet. */
 function append(log: LogValue, entry: Entry): LogValue {
   const next = {
     ...log,

@@ -86,6 +86,7 @@ export class LogField implements Field<LogSlot> {
     return place < before.length ? entryAt(before, place, this.#entries) : appended[place - before.length];
   }
 
+  /** An entry that the turn itself has redacted counts: it has a place. */
   changed({ redacted, appended }: LogSlot): boolean {
     return appended.length > 0 || redacted.size > 0;
   }
@@ -99,10 +100,12 @@ export class LogField implements Field<LogSlot> {
     return { before, start, redacted: new Set(redacted), appended, after };
   }
 
+  /** Below 0 where more is dropped than appended: a log at the bound of its session may go on. */
   growth({ before, after }: LogSlot): number {
     return after === undefined ? 0 : logBytes(after) - logBytes(before);
   }
 
+  /** Where it begins comes first: replayed anywhere else, it is refused. */
   encode({ before, start, redacted, appended }: LogSlot, writer: ByteWriter): void {
     writer.varint(before.length);
     writer.varint(start);
@@ -138,6 +141,7 @@ export class LogField implements Field<LogSlot> {
     return older ?? newer;
   }
 
+  /** The versions before stay as they are, for views. */
   apply({ after }: LogSlot): void {
     if (after === undefined)
       throw new TypeError(`log ${this.name}: an edit is applied that was not prepared`);
@@ -145,6 +149,7 @@ export class LogField implements Field<LogSlot> {
     this.#saved = undefined;
   }
 
+  /** Sealed chunks are given as they are: only the open one is encoded. */
   save(): readonly Uint8Array[] {
     this.#saved ??= saveLog(this.#committed.before, this.#entries);
     return this.#saved;
@@ -205,6 +210,7 @@ class LogHandle implements LogState<Json> {
     return this.#field.entryAt(seen, place < 0 ? lengthOf(seen) + place : place);
   }
 
+  /** From the end on, past empty places, and no farther than it must. */
   last(count: number): Json[] {
     this.#checkInteger("last", count);
     if (count < 0) this.#refuse(`last(${count})`, "the count must be 0 or more");
@@ -238,6 +244,7 @@ class LogHandle implements LogState<Json> {
     for (const [, entry] of this.#range("entries")) yield entry;
   }
 
+  /** What is too old goes at once, so that the turn sees what its commit leaves. */
   append(value: Json): number {
     const { name, check, keep } = this.#field;
     this.#scope.writable(name);

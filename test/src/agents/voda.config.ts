@@ -70,6 +70,7 @@ const everyKind = {
   done: s.flag(),
   past: s.log<string>(),
   tags: s.set<string | number>(),
+  steps: s.list<string>(),
 };
 const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
   .readonly({ get: (ctx) => ctx.state.count.value, all: (ctx) => ctx.state })
@@ -81,6 +82,8 @@ const sleeper = agent("sleeper", everyKind, { idle: "300ms" })
       ctx.state.notes.append("hello");
       ctx.state.done.enable();
       ctx.state.past.append("filled");
+      for (const step of ["b", "c", "a"]) ctx.state.steps.append(step);
+      ctx.state.steps.move(2, 0);
       for (const tag of ["b", 2, "a", 1]) ctx.state.tags.add(tag);
       return { ...ctx.state };
     },

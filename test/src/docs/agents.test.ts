@@ -59,6 +59,9 @@ test("the first agent writes a field of each kind", async () => {
   assert.deepEqual(await call("people"), { ann: 5 });
   assert.equal(await call("notes"), "go\n");
   assert.deepEqual(await call("latest"), ["finished by ann"]);
+  for (const step of ["build", "test"]) await call("plan", step);
+  await call("first", 1);
+  assert.deepEqual(await call("steps"), ["test", "build"]);
 });
 
 test("the chat reads its newest messages, those before a place, and forgets one", async () => {

@@ -170,12 +170,6 @@ function causeText(error: unknown): string {
   return cause instanceof Error && cause.message !== "" ? cause.message : error.message;
 }
 
-/** What is wrong with it, or `undefined`. */
-export function signalProblem(signal: unknown): string | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return undefined;
-  return `signal of type ${typeof signal} is none: take that of an AbortController`;
-}
-
 /** Ends early when the signal fires, and at once when it has. */
 export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();

@@ -2,14 +2,22 @@
 import { defaultNamespace, identifierProblem } from "@voda/proto/name";
 import { headers as names } from "@voda/proto/wire";
 import type { Internal } from "./agent-types.ts";
-import { type Call, checkAttempts, type Endpoint, perform, signalProblem } from "./call.ts";
+import { type Call, checkAttempts, type Endpoint, perform } from "./call.ts";
 import { callNumbers } from "./call-number.ts";
 import type { AnyAgent, TypedAgent } from "./definition.ts";
 import { type Duration, type DurationRange, durationMs } from "./duration.ts";
 import { hintCache } from "./hint.ts";
 import { refuseUnknown } from "./options.ts";
 import type { Schema } from "./schema.ts";
-import { badRequest, bodyOf, checkKey, type Input, type Output, properties } from "./session.ts";
+import {
+  badRequest,
+  bodyOf,
+  checkKey,
+  type Input,
+  type Output,
+  properties,
+  signalProblem,
+} from "./session.ts";
 import { type WorkflowClients, type WorkflowLooks, workflowClients } from "./workflow-client.ts";
 
 export type { Duration } from "./duration.ts";

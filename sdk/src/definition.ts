@@ -57,6 +57,7 @@ export {
   startFunctions,
   type TxFunction,
   type UndoFunction,
+  type WaitEnd,
   type WorkflowBody,
   type WorkflowHost,
   type WorkflowTurn,

@@ -34,6 +34,7 @@ export {
   topicMessageBytesMax,
 } from "./topic.ts";
 export type {
+  SleepOptions,
   WaitFunction,
   WaitOptions,
   WorkflowAccess,

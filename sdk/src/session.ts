@@ -97,3 +97,9 @@ export function checkOptions(what: string, value: unknown, known: ReadonlySet<st
 export function badRequest(message: string): VodaError {
   return new VodaError("invalid_argument", message, { reason: "bad_request" });
 }
+
+/** What is wrong with an AbortSignal, or `undefined`. */
+export function signalProblem(signal: unknown): string | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return undefined;
+  return `signal of type ${typeof signal} is none: take that of an AbortController`;
+}

@@ -1,7 +1,7 @@
 // Workflows as clients start them and look at them.
-import { pause, signalProblem } from "./call.ts";
+import { pause } from "./call.ts";
 import { VodaError } from "./error.ts";
-import { badRequest, checkOptions, type Output, properties } from "./session.ts";
+import { badRequest, checkOptions, type Output, properties, signalProblem } from "./session.ts";
 import type { WorkflowStatus } from "./workflow.ts";
 import { keptJson } from "./workflow-json.ts";
 import { refusedBy, signalNameOf, workflowIdOf } from "./workflow-name.ts";

@@ -4,9 +4,9 @@ import { lengthOf, timeOf } from "./due.ts";
 import type { Duration } from "./duration.ts";
 import type { Json } from "./json.ts";
 import { type RunOp, type RunRequest, runOptionNames, runRequestOf } from "./run.ts";
-import { badRequest, checkOptions, properties, textOf } from "./session.ts";
+import { badRequest, checkOptions, properties, signalProblem, textOf } from "./session.ts";
 import { shown } from "./shown.ts";
-import type { WaitOptions, WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
+import type { SleepOptions, WaitOptions, WorkflowRunOptions, WorkflowStatus } from "./workflow.ts";
 import { keptJson } from "./workflow-json.ts";
 import { refusedBy, signalNameOf, stepNameOf, workflowIdOf } from "./workflow-name.ts";
 import {
@@ -60,6 +60,13 @@ export interface SleepTime {
   readonly ms: number;
 }
 
+/** For hosts: when a body goes on without what it waits for. */
+export interface WaitEnd {
+  readonly timeoutMs: number | undefined;
+  /** It is given up. */
+  readonly abort: AbortSignal | undefined;
+}
+
 /** For hosts: what the body of a workflow has done. Each is checked, and its name used once. */
 export interface WorkflowHost {
   readonly id: string;
@@ -73,8 +80,8 @@ export interface WorkflowHost {
   readonly uuid: () => string;
   run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown>;
   tx(name: string, change: TxFunction, undo: TxFunction | undefined): Promise<unknown>;
-  sleep(name: string, time: SleepTime): Promise<void>;
-  wait(signal: string, timeoutMs: number | undefined): Promise<unknown>;
+  sleep(name: string, time: SleepTime, abort: AbortSignal | undefined): Promise<void>;
+  wait(signal: string, end: WaitEnd): Promise<unknown>;
   status(text: string, progress: number | undefined): void;
   /** Rejects. A body that goes on from each refusal must not hold its thread between them. */
   refuse(error: unknown): Promise<never>;
@@ -89,7 +96,8 @@ export const workflowFields = { rows: "_workflows", journal: "_journal" } as con
 export const statusCharsMax = 1_024;
 const runNames: ReadonlySet<string> = new Set([...runOptionNames, "undo"]);
 const txNames: ReadonlySet<string> = new Set(["undo"]);
-const waitNames: ReadonlySet<string> = new Set(["timeout"]);
+const sleepNames: ReadonlySet<string> = new Set(["signal"]);
+const waitNames: ReadonlySet<string> = new Set(["timeout", "signal"]);
 
 /** For hosts: the context of a body. */
 export function workflowContext(host: WorkflowHost): object {
@@ -117,13 +125,9 @@ export function workflowContext(host: WorkflowHost): object {
     uuid,
     run: checked(begin.run),
     tx: checked(begin.tx),
-    sleep: checked(begin.sleep),
-    wait: (what: Signal<unknown>, options?: WaitOptions) => {
-      const waited = checked(begin.wait)(what, options);
-      // a body may come to await it later than its time is over
-      void Promise.allSettled([waited]);
-      return waited;
-    },
+    sleep: (name: string, time: Duration | Date, options?: SleepOptions) =>
+      awaitedLater(checked(begin.sleep)(name, time, options)),
+    wait: (what: Signal<unknown>, options?: WaitOptions) => awaitedLater(checked(begin.wait)(what, options)),
     status(text: string, progress?: number) {
       // none is a text too: it takes away the one before
       if (text !== "") textOf("wf.status: the text", text, statusCharsMax);
@@ -152,16 +156,33 @@ const beginnings = (host: WorkflowHost) => ({
         throw badRequest(`${way} takes functions of the state, not ${typeof one}`);
     return host.tx(name, change as TxFunction, options.undo);
   },
-  sleep: (name: string, time: Duration | Date) =>
-    host.sleep(name, sleepTimeOf(stepWay("wf.sleep", name), time, host.nowMs())),
+  sleep: (name: string, time: Duration | Date, options: SleepOptions = {}) => {
+    const way = stepWay("wf.sleep", name);
+    checkOptions(`${way}: sleep option`, options, sleepNames);
+    return host.sleep(name, sleepTimeOf(way, time, host.nowMs()), abortOf(way, options));
+  },
   wait: (what: Signal<unknown>, options: WaitOptions = {}) => {
     const signalName = refusedBy("wf.wait", () => signalNameOf(what));
     const way = `wf.wait(${JSON.stringify(signalName)})`;
     checkOptions(`${way}: wait option`, options, waitNames);
     const { timeout } = options;
-    return host.wait(signalName, timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0));
+    const timeoutMs = timeout === undefined ? undefined : lengthOf(`${way}: timeout`, timeout, 0);
+    return host.wait(signalName, { timeoutMs, abort: abortOf(way, options) });
   },
 });
+
+/** A body may come to it later than it has rejected. */
+function awaitedLater<R>(step: Promise<R>): Promise<R> {
+  void Promise.allSettled([step]);
+  return step;
+}
+
+/** @throws VodaError for what is no AbortSignal */
+function abortOf(way: string, { signal }: SleepOptions): AbortSignal | undefined {
+  const problem = signalProblem(signal);
+  if (problem !== undefined) throw badRequest(`${way}: ${problem}`);
+  return signal;
+}
 
 /** The step as it is written. @throws VodaError for what is no name of one */
 const stepWay = (way: string, name: unknown): string => `${way}(${JSON.stringify(stepNameOf(way, name))})`;

@@ -4,22 +4,29 @@ import { test } from "node:test";
 import { agent, s, signal, type WorkflowCtx } from "./index.ts";
 import { testMesh } from "./testing.ts";
 
-for (const dies of [false, true])
-  test(`a cancelled body that goes on after each error is undone${dies ? ", also when its node dies" : ""}`, async () => {
+for (const [loops, dies] of [
+  [1, false],
+  [1, true],
+  [3, false],
+] as const)
+  test(`a cancelled body of ${loops} loops that go on after each error is undone${dies ? ", also when its node dies" : ""}`, async () => {
     const done: string[] = [];
     let turns = 0;
     const job = agent("job", {}).workflows({
       async work(wf) {
         await wf.run("charge", () => void done.push("charge"), { undo: () => void done.push("refund") });
-        for (let at = 0; turns < 50_000; at += 1)
-          try {
-            turns += 1;
-            await wf.run(`poll ${at}`, () => null);
-            await wf.sleep(`pause ${at}`, "1h");
-          } catch {
-            // polls again
-          }
-        done.push("starved");
+        const poll = async (name: string): Promise<void> => {
+          for (let at = 0; turns < 50_000; at += 1)
+            try {
+              turns += 1;
+              await wf.run(`poll ${name} ${at}`, () => null);
+              await wf.sleep(`pause ${name} ${at}`, "1h");
+            } catch {
+              // polls again
+            }
+          done.push("starved");
+        };
+        await Promise.all(["a", "b", "c"].slice(0, loops).map(poll));
       },
     });
     await using mesh = await testMesh({ agents: [job] });

@@ -32,8 +32,17 @@ export interface WorkflowRunFunction {
   ): Promise<Sent<Awaited<R>>>;
 }
 
+/** Options of a sleep. */
+export interface SleepOptions {
+  /**
+   * Gives it up once it fires: it rejects, `canceled` with the reason `aborted`. A signal that comes, and is
+   * not had, is that of the next wait for it.
+   */
+  readonly signal?: AbortSignal;
+}
+
 /** Options of a wait. */
-export interface WaitOptions {
+export interface WaitOptions extends SleepOptions {
   /**
    * How long to wait, 0 to 100 years: then it rejects, `deadline_exceeded` with the reason `wait_timeout`.
    * Default: for ever.
@@ -79,7 +88,7 @@ export interface WorkflowCtx<S extends Schema, W extends object = object> {
     options?: { readonly undo?: (state: State<S>, ctx: Ctx<S, W>) => void },
   ): Promise<Sent<R>>;
   /** Goes on after that time, or then; the session may sleep meanwhile. */
-  sleep(name: string, time: Duration | Date): Promise<void>;
+  sleep(name: string, time: Duration | Date, options?: SleepOptions): Promise<void>;
   /** The data of the next signal of that kind, also of one that came before. */
   readonly wait: WaitFunction;
   /** What people are told of it; `progress` is a number from 0 to 1. */

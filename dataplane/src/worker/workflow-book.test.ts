@@ -392,44 +392,72 @@ test("one that a revision lacked before rows had a mark for it is found by what 
   );
 });
 
-test("a wait takes the place, and the timer, of one for the same signal, and one that is known again", () => {
-  const { turn, timers } = session();
+const due = { type: "in", ms: 5 } as const;
+const entriesOf = (id: string) => (book: Book) =>
+  book.load(id)?.entries.map(({ step, result, fault }) => [step, result ?? fault?.reason]);
+
+test("a step that has its entry does not wait again, and takes no signal more", () => {
+  const { turn } = session();
   turn(start("a"));
-  const due = { type: "in", ms: 5 } as const;
-  turn((book) => book.wait("a", "~go 1", { signal: "go", due }));
-  turn((book) => book.wait("a", "~go 2", { signal: "go", open: new Set(["~go 1", "~go 2"]) }));
-  assert.deepEqual([...timers.keys()], ["_workflows"]);
   turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  for (const data of [1, 2]) turn((book) => book.signal({ id: "a", signal: "go", data }));
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  assert.deepEqual(turn(entriesOf("a")), [["~go 1", 1]]);
   turn((book) => book.wait("a", "~go 2", { signal: "go" }));
-  turn((book) => book.wait("a", "~go 2", { signal: "go" }));
-  assert.deepEqual(
-    turn((book) => book.status("a").waitsFor),
-    ["go"],
-  );
-  turn((book) => book.signal({ id: "a", signal: "go", data: 1 }));
-  assert.deepEqual(
-    turn((book) => book.load("a")?.entries),
-    [{ step: "~go 2", result: 1 }],
-  );
+  assert.deepEqual(turn(entriesOf("a")), [
+    ["~go 1", 1],
+    ["~go 2", 2],
+  ]);
 });
 
-test("a wait has what came for one that was open with it meanwhile, but not that its time was over", () => {
-  const { turn } = session();
-  const open = new Set(["~go 1", "~go 2"]);
-  for (const id of ["a", "b"]) {
+test("times of calls end with the signal without entries, and the wait with the last of them", () => {
+  const { turn, timers } = session();
+  for (const id of ["come", "over"]) {
     turn(start(id));
-    turn((book) => book.wait(id, "~go 1", { signal: "go", due: { type: "in", ms: 5 } }));
+    turn((book) => book.wait(id, "~go 1", { signal: "go" }));
+    for (const at of [1, 2]) turn((book) => book.wait(id, `!go 1 ${at}`, { of: "~go 1", due }));
+    assert.deepEqual(turn((book) => book.status(id)).waitsFor, ["go"]);
   }
-  turn((book) => book.signal({ id: "a", signal: "go", data: 1 }));
-  turn((book) => book.signal({ id: "a", signal: "go", data: 2 }));
-  turn((book) => book.due("b", "~go 1"));
-  turn((book) => book.wait("a", "~go 2", { signal: "go", open }));
+  assert.equal(timers.size, 5);
+  turn((book) => book.due("over", "!go 1 2"));
+  assert.deepEqual(turn((book) => book.status("over")).waitsFor, ["go"]);
+  turn((book) => book.due("over", "!go 1 1"));
+  assert.deepEqual(turn((book) => book.status("over")).waitsFor, []);
+  for (const id of ["come", "over"]) turn((book) => book.signal({ id, signal: "go", data: 1 }));
+  assert.deepEqual([...timers.keys()], ["_workflows"]);
+  assert.deepEqual(turn(entriesOf("come")), [["~go 1", 1]]);
+  assert.deepEqual(turn(entriesOf("over")), [
+    ["!go 1 2", "wait_timeout"],
+    ["!go 1 1", "wait_timeout"],
+  ]);
+  turn((book) => book.wait("come", "!go 1 3", { of: "~go 1", due }));
+  assert.deepEqual([...timers.keys()], ["_workflows"], "a call waits no longer than its signal");
+});
+
+test("what came for a wait that is left is kept before all others, and its entry is nobody's", () => {
+  const { turn, totals, read } = session();
+  turn(start("a"));
+  turn((book) => book.wait("a", "~go 1", { signal: "go" }));
+  for (const data of [1, 2]) turn((book) => book.signal({ id: "a", signal: "go", data }));
+  const fault = { code: "canceled", reason: "aborted", message: "left" } as const;
+  turn((book) => book.leave("a", { step: "!go 1 1", fault, wait: { step: "~go 1", signal: "go" } }));
+  turn((book) => book.wait("a", "~go 2", { signal: "go" }));
   turn((book) => book.wait("a", "~go 3", { signal: "go" }));
-  turn((book) => book.wait("b", "~go 2", { signal: "go", open }));
-  const results = turn((book) => book.load("a")?.entries.map(({ result }) => result));
-  assert.deepEqual(results, [1, 1, 2]);
-  assert.deepEqual(
-    turn((book) => book.status("b").waitsFor),
-    ["go"],
-  );
+  assert.deepEqual(turn(entriesOf("a")), [
+    ["~", undefined],
+    ["!go 1 1", "aborted"],
+    ["~go 2", 1],
+    ["~go 3", 2],
+  ]);
+  const { bytes } = totals();
+  assert.ok(Math.abs(bytes - read(written)) < 200, `${bytes} counted of ${read(written)}`);
+});
+
+test("a row of before, whose wait has the time itself, is over by it", () => {
+  const { turn, timers } = session();
+  turn(start("a"));
+  turn((book) => book.wait("a", "~go 1", { signal: "go", due }));
+  turn((book) => book.due("a", "~go 1"));
+  assert.deepEqual(turn(entriesOf("a")), [["~go 1", "wait_timeout"]]);
+  assert.deepEqual([...timers.keys()], ["_workflows"]);
 });

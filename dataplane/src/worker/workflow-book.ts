@@ -19,8 +19,8 @@ import {
   workflowStartsMax,
 } from "./workflow-bounds.ts";
 import { cancelledFault, faultOf, lateFault, lostFault, type Undoing } from "./workflow-faults.ts";
-import { listOf, nameOf } from "./workflow-list.ts";
-import { type Entry, isEnded, type Row, rowBytes, type Wait } from "./workflow-rows.ts";
+import { listOf, namesOf } from "./workflow-list.ts";
+import { type Entry, isEnded, type Left, type Row, rowBytes, type Wait } from "./workflow-rows.ts";
 import { isLaid, type SetTimer, Table, type WaitFor } from "./workflow-table.ts";
 
 /** What the turn has done beside its state. */
@@ -114,7 +114,7 @@ export class Book {
       id,
       workflow,
       phase,
-      waitsFor: waits.map(nameOf),
+      waitsFor: namesOf(waits),
       undoing: undoing !== undefined,
       ...(text !== undefined && { text }),
       ...(progress !== undefined && { progress }),
@@ -133,7 +133,9 @@ export class Book {
     const row = this.#table.rows.get(id);
     const wait = row?.waits.find((one) => one.step === step);
     if (row === undefined || wait === undefined) return;
-    this.#resolve(id, row, wait, wait.signal === undefined ? {} : { fault: lateFault(wait.signal) });
+    // rows that are older than the times of calls have them with the signal
+    const signal = wait.signal ?? row.waits.find((one) => one.step === wait.of)?.signal;
+    this.#resolve(id, row, wait, signal === undefined ? {} : { fault: lateFault(signal) });
   }
 
   /** Those for which a body is wanted, and those that waited for a revision that has it. */
@@ -229,40 +231,42 @@ export class Book {
   }
 
   /**
-   * It waits, unless the signal is there already: kept, or in the entry of one that was `open` with it. Of
-   * those for one signal the last has its place: what the others would have nobody may read.
-   * @throws VodaError
+   * It waits, unless the signal is there already. A step that has come to its end does not wait again, and a
+   * call for no longer than its signal. @throws VodaError
    */
-  wait(id: string, step: string, { signal, open = new Set(), due }: WaitFor): void {
-    const before = this.#table.live(id);
-    if (before.undoing !== undefined) return;
-    const replaced = before.waits.filter(
-      (one) => signal !== undefined && one.signal === signal && one.step !== step,
-    );
-    const row = { ...before, waits: before.waits.filter((one) => !replaced.includes(one)) };
-    this.#table.disarm(before, replaced);
-    if (row.waits.some((one) => one.step === step)) {
-      if (replaced.length > 0) this.#table.put(id, row);
-      return;
-    }
+  wait(id: string, step: string, { signal, of, due }: WaitFor): void {
+    const row = this.#table.live(id);
+    const stands = (what: string): boolean => row.waits.some((one) => one.step === what);
+    const isOver = row.undoing !== undefined || (of !== undefined && !stands(of));
+    if (isOver || stands(step) || this.#table.rows.find(id, row, step) !== undefined) return;
     checkSteps(id, row);
-    const wait: Wait = { step, ...(signal !== undefined && { signal }), isTimed: due !== undefined };
-    const came = replaced.length > 0 || signal === undefined ? undefined : this.#came(id, row, signal, open);
-    if (came !== undefined) {
-      this.#resolve(id, came.row, { ...wait, isTimed: false }, cameWith(came.data));
-      return;
+    const isOfSignal = signal !== undefined && { signal };
+    const wait: Wait = { step, ...isOfSignal, ...(of !== undefined && { of }), isTimed: due !== undefined };
+    const kept = row.kept.find((one) => one.signal === signal);
+    if (kept !== undefined) {
+      const came = this.#table.rows.taken(id, row, kept);
+      return this.#resolve(id, came.row, wait, cameWith(came.data));
     }
     if (due !== undefined) this.#table.arm(id, row, wait, due);
     this.#putChecked(id, { ...row, waits: [...row.waits, wait] });
     this.#table.makeRoom();
   }
 
-  #came(id: string, row: Row, signal: string, open: ReadonlySet<string>) {
-    const { rows } = this.#table;
-    const had = open.size > 1 ? rows.lastOf(id, row, open) : undefined;
-    if (had !== undefined && had.fault === undefined) return { row, data: had.result };
-    const kept = row.kept.find((one) => one.signal === signal);
-    return kept && rows.taken(id, row, kept);
+  /** A call has ended by its AbortSignal. Returns the place of its entry. @throws VodaError */
+  leave(id: string, { step, fault, wait }: Left): number {
+    const before = this.#table.live(id);
+    const { row, gone } = this.#without(before, (one) => one.step === step || one.step === wait?.step);
+    if (gone === 0) checkSteps(id, before);
+    const left = wait === undefined ? row : this.#table.rows.givenBack(id, row, wait);
+    this.#append(id, left, { step, fault });
+    return left.entries;
+  }
+
+  /** With the timers of what does not wait any more. */
+  #without(row: Row, isGone: (wait: Wait) => boolean) {
+    const gone = row.waits.filter(isGone);
+    this.#table.disarm(row, gone);
+    return { row: { ...row, waits: row.waits.filter((one) => !gone.includes(one)) }, gone: gone.length };
   }
 
   /** Nobody needs its memory until one of those comes. False when one has come meanwhile. */
@@ -327,10 +331,15 @@ export class Book {
   }
 
   /** Nothing is refused here: what is due must come in, else its timer would be in vain. */
-  #resolve(id: string, row: Row, wait: Wait, came: Pick<Entry, "result" | "fault">): void {
-    this.#table.disarm(row, [wait]);
-    const entry: Entry = { step: wait.step, ...came };
-    this.#append(id, { ...row, waits: row.waits.filter(({ step }) => step !== wait.step) }, entry);
+  #resolve(id: string, before: Row, wait: Wait, came: Pick<Entry, "result" | "fault">): void {
+    const { step, of } = wait;
+    // calls end with the signal, and what no call is known to wait for with the last of them
+    const isLast = !before.waits.some((one) => one.of === of && one.step !== step);
+    const isGone = (one: Wait): boolean =>
+      one.step === step || one.of === step || (one.step === of && isLast);
+    const { row } = this.#without(before, isGone);
+    const entry: Entry = { step, ...came };
+    this.#append(id, row, entry);
     this.happened.push({ type: "entered", id, place: row.entries, entry });
   }
 

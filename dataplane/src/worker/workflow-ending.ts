@@ -119,7 +119,7 @@ export class WorkflowEnding {
     }
     // nothing is awaited without need: what is handed out meanwhile would come before
     const pause = this.stopped.aborted ? this.refused() : undefined;
-    if (pause !== undefined) await pause;
+    if (pause !== undefined) await this.#parts.work.rest(pause);
     this.stopped.throwIfAborted();
   }
 

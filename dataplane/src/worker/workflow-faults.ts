@@ -100,6 +100,13 @@ export const lateFault = (signal: string): WorkflowFault => ({
   message: `wf.wait(${JSON.stringify(signal)}): the signal has not come within the timeout`,
 });
 
+/** `waits`: the step, as it is written. */
+export const givenUpFault = (waits: string): WorkflowFault => ({
+  code: "canceled",
+  reason: "aborted",
+  message: `${waits}: its AbortSignal has fired, so it was given up`,
+});
+
 /** With it too many threads or nodes have ended. */
 export const lostFault = (id: string): WorkflowFault => ({
   code: "unavailable",

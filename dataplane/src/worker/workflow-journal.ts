@@ -52,7 +52,6 @@ export class Journal {
   /** `undefined`: it was never done. */
   async of(step: string): Promise<Placed | undefined> {
     const placed = this.#known.get(step);
-    this.#isOver ||= placed === undefined;
     if (placed !== undefined) await this.#turnOf(placed.place);
     return placed;
   }
@@ -86,7 +85,12 @@ export class Journal {
   /** It came to nothing. */
   lost(place: number): void {
     this.#open.delete(place);
-    this.#handOut();
+    if (this.isHandingOut) this.#wait();
+  }
+
+  /** The body does what it never did: all that it says from here on is new. */
+  goOn(): void {
+    this.#isOver = true;
   }
 
   /** The body has what was handed out last. */
@@ -97,25 +101,21 @@ export class Journal {
   #turnOf(place: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#asked.set(place, resolve);
-    this.#handOut();
+    // what others have asked for comes once the body has gone as far as it gets: it may be on its way still
+    if (place <= this.#next && !this.#isGoing) this.#give(place);
+    else this.#wait();
     return promise;
   }
 
-  #handOut(): void {
-    if (this.#asked.size === 0) return;
-    const place = Math.min(...this.#asked.keys());
-    if (Math.min(...this.#open) < place) return;
-    if (place <= this.#next && !this.#isGoing) this.#give(place);
-    else this.#wait();
-  }
-
+  /** Unless something comes before it. */
   #give(place: number): void {
+    if (place > Math.min(...this.#asked.keys()) || Math.min(...this.#open) < place) return this.#wait();
     const resolve = this.#asked.get(place);
     this.#asked.delete(place);
     this.#next = Math.max(this.#next, place + 1);
     this.#isGoing = true;
     resolve?.();
-    this.#handOut();
+    if (this.isHandingOut) this.#wait();
   }
 
   /** Entries before those that were asked for may still be. */
@@ -125,8 +125,11 @@ export class Journal {
     this.#after(() => {
       this.#isWaiting = false;
       this.#isGoing = false;
-      if (this.#asked.size > 0) this.#next = Math.max(this.#next, Math.min(...this.#asked.keys()));
-      this.#handOut();
+      if (!this.isHandingOut) return;
+      const first = Math.min(...this.#asked.keys());
+      if (Math.min(...this.#open) < first) return;
+      this.#next = Math.max(this.#next, first);
+      this.#give(first);
     });
   }
 }

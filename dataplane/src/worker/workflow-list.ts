@@ -1,5 +1,5 @@
 // The workflows of a session as people see them who ask what it waits for.
-import { isEnded, type Row, type Rows } from "./workflow-rows.ts";
+import { isEnded, type Row, type Rows, type Wait } from "./workflow-rows.ts";
 
 /** Workflows that are named one by one; the others are counted. */
 const listedMax = 50;
@@ -20,12 +20,12 @@ export function listOf(rows: Rows): Record<Row["phase"], number> & { readonly li
     const { workflow, phase, waits, undoing } = row;
     counts[phase] += 1;
     if (isEnded(row) || live.length >= listedMax) continue;
-    const waitsFor = waits.slice(0, listedWaitsMax).map(nameOf);
+    const waitsFor = namesOf(waits).slice(0, listedWaitsMax);
     live.push({ id, workflow, phase, waitsFor, undoing: undoing !== undefined });
   }
   return { ...counts, live };
 }
 
-/** A wait by the name of its signal, a sleep by its own. */
-export const nameOf = ({ step, signal }: { readonly step: string; readonly signal?: string }): string =>
-  signal ?? step.slice(1);
+/** A wait by the name of its signal, a sleep by its own; times of calls that wait for a signal have none. */
+export const namesOf = (waits: readonly Wait[]): string[] =>
+  waits.flatMap(({ step, signal, of }) => (of === undefined ? [signal ?? step.slice(1)] : []));

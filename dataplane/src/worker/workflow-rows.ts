@@ -4,9 +4,13 @@ import { type Json, type WorkflowPhase, workflowFields } from "voda/definition";
 import { bytesOf } from "./workflow-bounds.ts";
 import type { StepFault, Undoing, WorkflowFault } from "./workflow-faults.ts";
 
-/** What stands before the names in the journal: of what the author has named, of waits, of what is undone. */
+/**
+ * What stands before the names in the journal: of what the author has named, of waits, of ends of calls that
+ * wait, of what is undone.
+ */
 export const own = ".";
 export const waited = "~";
+export const ended = "!";
 export const undone = "-";
 
 /** Something that a workflow waits for. */
@@ -14,6 +18,8 @@ export type Wait = {
   readonly step: string;
   /** Absent: nothing but its time. */
   readonly signal?: string;
+  /** It is the time of a call that waits for a signal by that step. */
+  readonly of?: string;
   /** It has a timer. */
   readonly isTimed: boolean;
 };
@@ -65,6 +71,15 @@ export type Entry = {
   /** Whether it is to be undone. */
   readonly undo?: true;
 };
+
+/** A call that waits no longer, by its AbortSignal. */
+export interface Left {
+  readonly step: string;
+  /** What its body hears. */
+  readonly fault: StepFault;
+  /** What nobody waits for any more. */
+  readonly wait?: { readonly step: string; readonly signal: string };
+}
 
 /** Of all workflows of a session. */
 export type Totals = {
@@ -136,11 +151,12 @@ export class Rows {
     return Array.from({ length: entries }, (_, place) => this.#journal.get(entryKey(id, place)) as Entry);
   }
 
-  /** The last one of these steps. */
-  lastOf(id: string, { entries }: Row, steps: ReadonlySet<string>): Entry | undefined {
+  /** The entry of a step, and where it is. */
+  find(id: string, { entries }: Row, step: string) {
     for (let place = entries - 1; place >= 0; place -= 1) {
-      const entry = this.#journal.get(entryKey(id, place)) as Entry;
-      if (steps.has(entry.step)) return entry;
+      const key = entryKey(id, place);
+      const entry = this.#journal.get(key) as Entry;
+      if (entry.step === step) return { key, entry };
     }
     return undefined;
   }
@@ -170,6 +186,17 @@ export class Rows {
     const bytes = this.#write(signalKey(id, place), entry);
     const kept = [...row.kept, { signal, place }];
     return { ...row, kept, signalled: place + 1, bytes: row.bytes + bytes };
+  }
+
+  /**
+   * What came for a wait, and its body has not had, is kept again, before all others. Its entry is nobody's.
+   */
+  givenBack(id: string, row: Row, { step, signal }: NonNullable<Left["wait"]>): Row {
+    const had = this.find(id, row, step);
+    if (had === undefined) return row;
+    const bytes = row.bytes - bytesAt(had.key, had.entry) + this.#write(had.key, { step: waited });
+    const given = this.withSignal(id, { ...row, bytes, kept: [] }, signal, had.entry.result);
+    return { ...given, kept: [...given.kept, ...row.kept] };
   }
 
   /** One of its kept ones is taken. */

@@ -5,6 +5,7 @@ import {
   type Json,
   type Logger,
   type RunRequest,
+  type SleepTime,
   type TxFunction,
   type UndoFunction,
   VodaError,
@@ -18,11 +19,12 @@ import { notInStep } from "./steps.ts";
 import type { Book, Loaded } from "./workflow-book.ts";
 import { workflowTimesMax } from "./workflow-bounds.ts";
 import { tooManyTimes, WorkflowEnding } from "./workflow-ending.ts";
-import { errorOf, type StepFault, type Undoing } from "./workflow-faults.ts";
+import { errorOf, givenUpFault, type StepFault, type Undoing } from "./workflow-faults.ts";
 import { Journal, type Placed } from "./workflow-journal.ts";
 import { doneBefore, OutsideSteps, wasDone } from "./workflow-outside.ts";
 import { keptResult } from "./workflow-result.ts";
-import { type Entry, own, type Row, undone, waited } from "./workflow-rows.ts";
+import { type Entry, type Left, own, type Row, undone, waited } from "./workflow-rows.ts";
+import { onceAborted, SignalWaits } from "./workflow-signals.ts";
 import type { WaitFor } from "./workflow-table.ts";
 import { OwnTurnLost, type OwnTurns, type TurnContext, TurnLine } from "./workflow-turns.ts";
 import { Undos, undoRequest } from "./workflow-undo.ts";
@@ -66,6 +68,7 @@ export class WorkflowRun {
   readonly #line: TurnLine;
   readonly #work: BodyWork;
   readonly #waits: WorkflowWaits;
+  readonly #signals: SignalWaits;
   readonly #undos: Undos;
   readonly #ending: WorkflowEnding;
   readonly #outside: OutsideSteps;
@@ -98,6 +101,13 @@ export class WorkflowRun {
       mayWait: () => !this.#journal.isHandingOut && this.#ending.rested(),
       rested: parts.rested,
       lost: () => this.#over(false),
+    });
+    this.#signals = new SignalWaits({
+      begin: (step, what) => this.#waiting(step, what),
+      drop: (steps) => this.#waits.drop(steps),
+      renew: (steps) => this.#waits.renew(steps),
+      hasEntry: (step) => this.#journal.has(step),
+      leave: (left) => this.#leave(left),
     });
     this.#ending = new WorkflowEnding({
       ...ofRun,
@@ -193,17 +203,12 @@ export class WorkflowRun {
       uuid,
       run: (request, undo) => this.#step(own + request.name, () => this.#run(request, undo)),
       tx: (name, change, undo) => this.#step(own + name, () => this.#tx(name, change, undo)),
-      sleep: async (name, due) => {
-        await this.#step(own + name, () => this.#wait(own + name, { due }));
+      sleep: async (name, due, abort) => {
+        await this.#sleep(own + name, due, abort);
       },
-      wait: (signal, timeoutMs) => {
-        const due = timeoutMs === undefined ? undefined : ({ type: "in", ms: timeoutMs } as const);
-        const begin = (step: string, open: ReadonlySet<string>): Promise<unknown> =>
-          this.#step(step, () => this.#wait(step, { signal, open, ...(due && { due }) }));
-        // refused there, and it comes only once: it must not count
-        if (this.#isInStep) return begin(waited + signal, new Set());
-        return this.#waits.next(signal, begin);
-      },
+      // refused within a step, and there is no place for it: it must not count
+      wait: (signal, end) =>
+        this.#isInStep ? this.#waiting(waited + signal, { signal }) : this.#signals.wait(signal, end),
       status: (text, progress) => this.#say(text, progress),
       refuse: (error) => this.#refuse(error),
     };
@@ -228,13 +233,23 @@ export class WorkflowRun {
    * beside steps nobody has seen.
    */
   #step<R>(step: string, act: () => Promise<R>): Promise<R> {
-    const name = step.slice(1);
-    const within = currentStep(this.#parts.origin.call);
-    if (within !== undefined) return this.#refuse(notInStep(`step ${JSON.stringify(name)}`, within));
-    if (this.#names.has(step)) return this.#refuse(twice(name));
+    const problem = this.#problemOf(step);
+    if (problem !== undefined) return this.#refuse(problem);
     this.#names.add(step);
     this.#waits.goOn();
-    const kept = this.#keep(() => this.#settled(step, act));
+    return this.#taking(() => this.#settled(step, act));
+  }
+
+  #problemOf(step: string): VodaError | undefined {
+    const name = step.slice(1);
+    const within = currentStep(this.#parts.origin.call);
+    if (within !== undefined) return notInStep(`step ${JSON.stringify(name)}`, within);
+    return this.#names.has(step) ? twice(name) : undefined;
+  }
+
+  /** What was handed out for it the body has with its end. */
+  #taking<R>(act: () => Promise<R>): Promise<R> {
+    const kept = this.#keep(act);
     const taken = (): void => this.#journal.taken();
     kept.then(taken, taken);
     return kept;
@@ -289,6 +304,15 @@ export class WorkflowRun {
     throw error;
   }
 
+  /** What was done by that name; else it may be done now. @throws VodaError when not */
+  async #known(step: string): Promise<Placed | undefined> {
+    const known = await this.#journal.of(step);
+    if (known !== undefined) return known;
+    this.#journal.goOn();
+    await this.#fresh(step);
+    return undefined;
+  }
+
   /** A step that was never done may come now. @throws VodaError when not */
   async #fresh(step: string): Promise<void> {
     await this.#ending.fresh();
@@ -301,8 +325,7 @@ export class WorkflowRun {
    */
   async #run(request: RunRequest, undo: UndoFunction | undefined): Promise<unknown> {
     const { name } = request;
-    const known = await this.#journal.of(own + name);
-    if (known === undefined) await this.#fresh(own + name);
+    const known = await this.#known(own + name);
     const done =
       known === undefined
         ? await this.#outside.once(request, undo !== undefined)
@@ -355,8 +378,7 @@ export class WorkflowRun {
 
   /** Exactly once: its entry is in the same delta. */
   async #tx(name: string, change: TxFunction, undo: TxFunction | undefined): Promise<unknown> {
-    const known = await this.#journal.of(own + name);
-    if (known === undefined) await this.#fresh(own + name);
+    const known = await this.#known(own + name);
     const { result, place } =
       known === undefined
         ? await this.#change(own + name, change, undo !== undefined)
@@ -381,6 +403,36 @@ export class WorkflowRun {
         ...(isUndone && { undo: true }),
       };
       return { result, place: book.append(this.id, entry) };
+    });
+  }
+
+  #waiting(step: string, what: WaitFor): Promise<unknown> {
+    return this.#step(step, () => this.#wait(step, what));
+  }
+
+  /** One that is over, whether the body has that already or not, is not given up. */
+  #sleep(step: string, due: SleepTime, abort: AbortSignal | undefined): Promise<unknown> {
+    const isRefused = this.#problemOf(step) !== undefined;
+    const slept = this.#waiting(step, { due });
+    if (abort === undefined || isRefused) return slept;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const settled = (): void => resolve(slept);
+    slept.then(settled, settled);
+    onceAborted(abort, promise, () => {
+      if (this.#journal.has(step)) return;
+      this.#waits.drop([step]);
+      resolve(this.#leave({ step, fault: givenUpFault(`wf.sleep(${JSON.stringify(step.slice(1))})`) }));
+    });
+    return promise;
+  }
+
+  /** By an entry, as all that the body goes on from. */
+  #leave(left: Left): Promise<never> {
+    this.#waits.goOn();
+    return this.#taking(async () => {
+      await this.#ending.fresh();
+      await this.#appending(left.step, (book) => ({ place: book.leave(this.id, left) }));
+      throw errorOf(left.fault);
     });
   }
 

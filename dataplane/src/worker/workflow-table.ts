@@ -12,8 +12,8 @@ export type WaitDue = Exclude<Due, { type: "cron" }>;
 /** A signal, a time, or whichever comes first. */
 export interface WaitFor {
   readonly signal?: string;
-  /** Steps of the waits for that signal that were open together with this one, which has what they have. */
-  readonly open?: ReadonlySet<string>;
+  /** The end of a call that waits for a signal by that step. */
+  readonly of?: string;
   readonly due?: WaitDue;
 }
 

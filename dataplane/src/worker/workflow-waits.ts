@@ -1,7 +1,7 @@
 // What a body waits for, and when its session need not keep it in memory any more.
 import type { Json } from "voda/definition";
 import { errorOf } from "./workflow-faults.ts";
-import { type Entry, waited } from "./workflow-rows.ts";
+import type { Entry } from "./workflow-rows.ts";
 import type { WaitFor } from "./workflow-table.ts";
 import { OwnTurnLost, type TurnLine } from "./workflow-turns.ts";
 import type { BodyWork } from "./workflow-work.ts";
@@ -9,8 +9,6 @@ import type { BodyWork } from "./workflow-work.ts";
 interface Waiting extends WaitFor {
   /** It stands in the row. */
   isNoted: boolean;
-  /** A later one stands for it. */
-  isReplaced: boolean;
   readonly resolve: (result: Json | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -45,23 +43,12 @@ export function restOf(waiting: Iterable<Pick<Waiting, "isNoted">>, isIdle: bool
   return all.some(({ isNoted }) => !isNoted) ? "note" : "nothing";
 }
 
-interface LastWait {
-  readonly step: string;
-  readonly count: number;
-  /** Steps of those that are open with it, and its own. */
-  readonly open: Set<string>;
-  /** The body has nothing of it yet. */
-  isOpen: boolean;
-}
-
 /** By the names of the steps that wait. */
 export class WorkflowWaits {
   readonly #parts: WorkflowWaitsParts;
   readonly #waiting = new Map<string, Waiting>();
-  /** The last wait for each signal. */
-  readonly #last = new Map<string, LastWait>();
-  /** What stands for a wait whose signal another one has taken over. */
-  readonly #heirs = new Map<string, Promise<unknown>>();
+  /** Those that nobody has open any more. */
+  readonly #dropped = new Set<string>();
   #isSettling = false;
   #isParked = false;
 
@@ -74,31 +61,26 @@ export class WorkflowWaits {
     return this.#isParked;
   }
 
-  /**
-   * The next wait for that signal. One that the body has nothing of yet may have lost a race, where nobody
-   * reads what it would have: both settle as the new one does.
-   */
-  next<R>(signal: string, begin: (step: string, open: ReadonlySet<string>) => Promise<R>): Promise<R> {
-    const before = this.#last.get(signal);
-    const count = (before?.count ?? 0) + 1;
-    const step = `${waited}${signal} ${count}`;
-    const open = before?.isOpen ? before.open : new Set<string>();
-    const last: LastWait = { step, count, open: open.add(step), isOpen: true };
-    this.#last.set(signal, last);
-    const begun = begin(step, open);
-    const close = (): void => void (last.isOpen = false);
-    begun.then(close, close);
-    if (before?.isOpen) this.#replace(before.step, begun);
-    return begun;
-  }
-
-  /** It has no entry yet. */
+  /** It has no entry yet. One that was dropped never settles. */
   wait(step: string, what: WaitFor): Promise<Json | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    this.#waiting.set(step, { ...what, isNoted: false, isReplaced: false, resolve, reject });
-    const heir = this.#heirs.get(step);
-    if (heir !== undefined) this.#replace(step, heir);
+    if (!this.#dropped.has(step)) this.#waiting.set(step, { ...what, isNoted: false, resolve, reject });
     return this.#parts.work.rest(promise);
+  }
+
+  drop(steps: Iterable<string>): void {
+    for (const step of steps) {
+      this.#dropped.add(step);
+      this.#waiting.delete(step);
+    }
+  }
+
+  /** They stand in the row again, if they do not any more. */
+  renew(steps: Iterable<string>): void {
+    for (const step of steps) {
+      const waiting = this.#waiting.get(step);
+      if (waiting !== undefined) waiting.isNoted = false;
+    }
   }
 
   /** What it waits for has come: the body has it once it has all that came before. */
@@ -124,25 +106,6 @@ export class WorkflowWaits {
     this.#waiting.clear();
   }
 
-  /** An entry of its own still settles it: it was made before that of the heir. */
-  #replace(step: string, heir: Promise<unknown>): void {
-    this.#heirs.set(step, heir);
-    const waiting = this.#waiting.get(step);
-    if (waiting === undefined) return;
-    waiting.isReplaced = true;
-    heir.then((result) => waiting.resolve(result as Json | undefined), waiting.reject);
-    const settled = (): void => {
-      this.#heirs.delete(step);
-      this.#waiting.delete(step);
-    };
-    heir.then(settled, settled);
-  }
-
-  /** Those that stand for themselves. */
-  get #standing(): [step: string, waiting: Waiting][] {
-    return Array.from(this.#waiting).filter(([, { isReplaced }]) => !isReplaced);
-  }
-
   /** Once the body has gone as far as it gets. */
   settleSoon(): void {
     const { after, isEnding, mayWait, work } = this.#parts;
@@ -151,8 +114,7 @@ export class WorkflowWaits {
     after(0, () => {
       this.#isSettling = false;
       if (!mayWait() || this.#isParked || isEnding()) return;
-      const standing = this.#standing.map(([, waiting]) => waiting);
-      const rest = restOf(standing, work.isNone);
+      const rest = restOf(this.#waiting.values(), work.isNone);
       if (rest !== "nothing") void this.#note(rest);
     });
   }
@@ -163,11 +125,12 @@ export class WorkflowWaits {
    */
   async #note(rest: Rest): Promise<void> {
     const { id, line, lost, rested, work } = this.#parts;
-    const standing = this.#standing;
-    const fresh = standing.filter(([, { isNoted }]) => !isNoted);
+    const fresh = Array.from(this.#waiting).filter(([, { isNoted }]) => !isNoted);
     for (const [, waiting] of fresh) waiting.isNoted = true;
-    const steps = standing.map(([step]) => step);
-    const isStill = (): boolean => work.isNone && this.#standing.length === steps.length;
+    const steps = Array.from(this.#waiting.keys());
+    // one that has come may have another in its place
+    const isStill = (): boolean =>
+      work.isNone && this.#waiting.size === steps.length && steps.every((step) => this.#waiting.has(step));
     try {
       const isParked = await line.note((book) => {
         for (const [step, waiting] of fresh) book.wait(id, step, waiting);

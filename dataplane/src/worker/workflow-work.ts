@@ -29,8 +29,7 @@ export class BodyWork {
 
   /** Until `wait` has come to its end, who asks is not at work. */
   async rest<R>(wait: Promise<R>): Promise<R> {
-    this.#count -= 1;
-    this.#rested();
+    this.end();
     try {
       return await wait;
     } finally {

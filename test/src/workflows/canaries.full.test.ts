@@ -108,7 +108,13 @@ const canaries: Readonly<Record<string, Canary>> = {
   },
   /** A body that was parked goes on with its next step, whatever it awaited beside steps. */
   parkedGoesOn: {
-    patches: [worker("workflow-run", "this.#waits.goOn();\n    const kept", "const kept")],
+    patches: [
+      worker(
+        "workflow-run",
+        "this.#waits.goOn();\n    return this.#taking(() => this.#settled",
+        "return this.#taking(() => this.#settled",
+      ),
+    ],
     fate: "odd",
     finds: /running|waiting/,
   },

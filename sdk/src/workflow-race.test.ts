@@ -130,7 +130,7 @@ const joined = agent("joined", { did: s.register<string[]>([]) }).workflows({
   },
   async kept(wf) {
     const did = (what: string) => (state: { did: readonly string[] }) => {
-      (state as { did: readonly string[] }).did = [...state.did, what];
+      state.did = [...state.did, what];
     };
     const called = wf.wait(a).then(() => "called off");
     await wf.wait(a);

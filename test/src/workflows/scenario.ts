@@ -42,7 +42,7 @@ const account = agent("account", { sum: s.counter() }).handlers({
 /** A few ticks of the microtask queue after it. */
 async function ticksOf(step: Promise<void>): Promise<void> {
   await step;
-  for (let at = 0; at < 5; at += 1) await null;
+  for (let at = 0; at < 5; at += 1) await Promise.resolve();
 }
 
 /** What a wait gives whose time is over: its signal never comes. */

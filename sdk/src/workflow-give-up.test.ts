@@ -173,7 +173,7 @@ test("wherever the node dies, a signal and a time that come together are one for
       seen.add(result);
       assert.ok(["7, then 8", "late, then 7"].includes(result), result);
     },
-    { agents: [shop], seeds: [1, 2], kills: "every step" },
+    { agents: [shop], seeds: 1, kills: "every step" },
   );
   assert.ok(seen.size > 0);
 });
@@ -182,8 +182,7 @@ test("a signal of one's own that fires beside all steps is kept as an entry is",
   await using mesh = await testMesh({ agents: [shop] });
   const run = await mesh.workflows(shop, "s").given.start();
   await mesh.settle();
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  await mesh.settle();
+  while ((await run.status()).phase !== "done") await new Promise(setImmediate);
   assert.equal(await run.result(), "canceled aborted");
 });
 

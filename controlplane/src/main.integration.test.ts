@@ -4,13 +4,12 @@ import { once } from "node:events";
 import { chmodSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { freePort, type Nats, openRelay, startNats, startProcess, waitUntil } from "@voda/test/kit";
+import { freePort, type Nats, openRelay, programs, startNats, startProcess, waitUntil } from "@voda/test/kit";
 import { edgeDir } from "../test/test-control-plane.ts";
 import { TestNode } from "../test/test-node.ts";
 
-const main = fileURLToPath(new URL("./main.ts", import.meta.url));
+const { controlplane: main } = programs();
 let nats: Nats;
 
 before(async () => {

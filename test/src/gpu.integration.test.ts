@@ -15,12 +15,12 @@ import {
   type Cluster,
   type ClusterNode,
   call,
+  programs,
   refusal,
   startCluster,
   startProcess,
   waitUntil,
 } from "./kit/index.ts";
-import { programs } from "./kit/programs.ts";
 
 const config = fileURLToPath(new URL("./agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

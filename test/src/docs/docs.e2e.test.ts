@@ -6,8 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual, promisify } from "node:util";
-import { type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import { programs, type RunningMesh, startMesh, waitUntil } from "../kit/index.ts";
 import { callsOf, documents, type Line, root, typescriptFiles } from "./documents.ts";
 
 const run = promisify(execFile);

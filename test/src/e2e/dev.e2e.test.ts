@@ -4,8 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Called, call, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import { type Called, call, programs, startMesh, waitUntil } from "../kit/index.ts";
 
 /** `loads` grows by a byte when the command loads it, and not when a node does. */
 const source = (step: number, loads: string): string => `import { agent, s } from "voda";

@@ -8,8 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Session, SessionStatus } from "@voda/proto/api";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
 import { voda as runVoda } from "../kit/command-line.ts";
-import { call, freeze, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import { call, freeze, programs, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

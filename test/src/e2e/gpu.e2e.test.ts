@@ -9,8 +9,16 @@ import { fileURLToPath } from "node:url";
 import { SessionStatus } from "@voda/proto/api";
 import { connectApi } from "../../../cli/src/api.ts";
 import { voda as runVoda } from "../kit/command-line.ts";
-import { type Called, call, type RunningMesh, refusal, signal, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import {
+  type Called,
+  call,
+  programs,
+  type RunningMesh,
+  refusal,
+  signal,
+  startMesh,
+  waitUntil,
+} from "../kit/index.ts";
 
 const config = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

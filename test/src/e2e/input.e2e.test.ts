@@ -13,8 +13,16 @@ import {
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { headersMax } from "@voda/proto/wire";
 import { CartService } from "../../../examples/gen/shop/v1/cart_pb.ts";
-import { call, examples, pidsOf, type RunningMesh, refusal, startMesh, startProcess } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import {
+  call,
+  examples,
+  pidsOf,
+  programs,
+  type RunningMesh,
+  refusal,
+  startMesh,
+  startProcess,
+} from "../kit/index.ts";
 
 const add = "/shop.v1.CartService/AddItem";
 const bodyBytesMax = 4_194_304;

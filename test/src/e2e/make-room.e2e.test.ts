@@ -10,8 +10,7 @@ import { type GetPlacementCountersResponse, SessionStatus } from "@voda/proto/ap
 import { createClient } from "voda/client";
 import { type Api, connectApi } from "../../../cli/src/api.ts";
 import type config from "../agents/gpu.config.ts";
-import { call, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import { call, programs, type RunningMesh, signal, startMesh, waitUntil } from "../kit/index.ts";
 
 const configFile = fileURLToPath(new URL("../agents/gpu.config.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "voda-gpus-"));

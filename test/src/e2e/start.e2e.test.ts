@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { configFolder } from "../../../cli/src/up/kept-config.ts";
-import { call, startMesh, waitUntil } from "../kit/index.ts";
-import { programs } from "../kit/programs.ts";
+import { call, programs, startMesh, waitUntil } from "../kit/index.ts";
 
 const home = fileURLToPath(new URL("../../..", import.meta.url));
 /** npm itself, with a shell between it and the mesh: what a container or a service manager signals. */

@@ -14,6 +14,7 @@ export {
   runningProcesses,
   startProcess,
 } from "./process.ts";
+export { programs } from "./programs.ts";
 export { openRelay, type Relay } from "./relay.ts";
 export { signal } from "./signal.ts";
 export { openTwoNodes } from "./two-nodes.ts";

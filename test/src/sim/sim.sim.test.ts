@@ -18,12 +18,12 @@ for (const rule of Object.keys(canaries))
 test("trails that leave out records cost reads, and nothing else", async () => {
   const runPoorly = await patchedRun("poor trails", [poorTrails]);
   let reads = 0;
-  for (let seed = firstSeed; seed < firstSeed + 200; seed += 1) {
+  for (let seed = firstSeed; seed < firstSeed + 80; seed += 1) {
     const { problem, coverage } = runPoorly({ seed, faults: { crashes: 3 }, plan: { writes: 12 } });
     assert.equal(problem, undefined, `seed ${seed}`);
     reads += coverage.get("records are read one by one") ?? 0;
   }
-  assert.ok(reads > 50, `${reads} reads`);
+  assert.ok(reads > 20, `${reads} reads`);
 });
 
 test("each known seed is of a canary", () => {

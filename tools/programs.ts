@@ -7,13 +7,12 @@ import { pathToFileURL } from "node:url";
 import { type Plugin, rolldown } from "rolldown";
 
 const listFile = resolve("cli/src/programs.json");
-/**
- * The others stay as they are: beside code of users, which is loaded by them, packages are found where these
- * sources are.
- */
 const names = ["cli", "controlplane", "node"] as const;
+/** What code of users imports too: a thread has it once. */
+const shared = /^(voda|@voda\/proto|@bufbuild)(\/|$)/;
 /** Within the workspace: packages that are not built in are found from here. */
 const folder = resolve(".voda/programs");
+const worker = pathToFileURL(join(folder, "worker.js")).href;
 
 /** What lies beside a source is found where it is; the programs start each other as they are built. */
 const places: Plugin = {
@@ -22,6 +21,7 @@ const places: Plugin = {
   transform(code, id) {
     if (id.includes("/node_modules/")) return null;
     return code
+      .replace(/(?<=new Worker\()new URL\("[\w./]+\/worker\.ts", import\.meta\.url\)/, `new URL("${worker}")`)
       .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(id).href))
       .replaceAll("import.meta.dirname", JSON.stringify(dirname(id)));
   },
@@ -39,21 +39,25 @@ function programList(): string {
 
 /** Builds them; the kit starts them in all tests that are run from here on. */
 export async function buildPrograms(): Promise<void> {
-  await using build = await rolldown({
-    input: Object.fromEntries(names.map((name) => [name, resolve(sources[name] ?? name)])),
+  await build(names, (id) => id === "rolldown"); // it has binaries of its own
+  await build(["worker"], (id) => shared.test(id));
+  process.env["VODA_TEST_PROGRAMS"] = folder;
+}
+
+async function build(programs: readonly string[], isOutside: (id: string) => boolean): Promise<void> {
+  await using bundler = await rolldown({
+    input: Object.fromEntries(programs.map((name) => [name, resolve(sources[name] ?? name)])),
     platform: "node",
-    // It has binaries of its own.
-    external: (id) => isBuiltin(id) || id === "rolldown",
+    external: (id) => isBuiltin(id) || isOutside(id),
     plugins: [places],
   });
-  const { output } = await build.generate({
+  const { output } = await bundler.generate({
     format: "esm",
     entryFileNames: "[name].js",
     chunkFileNames: "shared-[hash].js",
   });
   mkdirSync(folder, { recursive: true });
   for (const file of output) if (file.type === "chunk") keep(join(folder, file.fileName), file.code);
-  process.env["VODA_TEST_PROGRAMS"] = folder;
 }
 
 /** What is as it was is left alone: somebody may be starting it. */

@@ -105,7 +105,9 @@ test("the command prints each finding and fails with exit code 1 when one does",
     const code = await run(args, { out: (line) => out.push(line), err: (line) => out.push(line) });
     return { code, text: out.join("\n") };
   };
+  const startedMs = performance.now();
   const healthy = await doctor("--json");
+  const healthyMs = performance.now() - startedMs;
   assert.deepEqual([healthy.code, JSON.parse(healthy.text).findings.length], [0, 9]);
   const server = createServer().listen(port, loopback);
   await once(server, "listening");
@@ -120,9 +122,10 @@ test("the command prints each finding and fails with exit code 1 when one does",
     mkdirSync(join(folder.path, "data"));
     using running = lock(join(folder.path, "data"));
     running.serves(`http://${loopback}:${port}`);
-    const startMs = performance.now();
+    const askedMs = performance.now();
     const silent = await doctor();
-    assert.ok(performance.now() - startMs < 10_000, "one bound of 3 s for all that is asked");
+    const silentMs = performance.now() - askedMs;
+    assert.ok(silentMs < 2 * (3_000 + healthyMs), `${silentMs} ms, where one bound of 3 s is for all`);
     assert.match(
       silent.text,
       /^fail +sessions +cannot be looked at: .* does not answer within 3 s; look whether/m,

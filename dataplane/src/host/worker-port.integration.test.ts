@@ -71,8 +71,10 @@ test("who opened an activation hears of it, snapshots as a whole, until it is cl
   const add = (number: number) => plainCall(number, deadlineMs, { body: new TextEncoder().encode("2") });
   port.run(7, add(1));
   port.run(7, add(2));
+  // A thread begins calls in rounds: a snapshot that is asked for with them is cut between any two.
+  await waitUntil(() => one.length === 2, "both turns");
   port.cut(7);
-  await waitUntil(() => one.length === 3, "both turns and the snapshot");
+  await waitUntil(() => one.length === 3, "the snapshot");
   const values = one.map((event) => {
     if (event.type !== "turned") return event.type === "cut" ? `cut of ${event.pages.length}` : event.type;
     const answer = decodeAnswer(event.answer);

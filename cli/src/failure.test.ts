@@ -51,6 +51,10 @@ test("what is not found leads to the list of its kind", () => {
     return failureOf(answer).line;
   };
   assert.equal(line("agent_not_found"), "not_found: not there; `npx voda agents ls` lists the agents");
+  assert.equal(
+    line("workflow_not_found"),
+    "not_found: not there; `npx voda ps AGENT/KEY` names those of a session",
+  );
   assert.equal(line("decision_not_found"), "not_found: not there; `npx voda ps` lists the sessions");
 });
 

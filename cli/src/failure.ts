@@ -55,10 +55,12 @@ const giveId = "--id gives the call a key: it then counts once";
 const listAgents = "`npx voda agents ls` lists the agents";
 const listSessions = "`npx voda ps` lists the sessions";
 const listDead = "`npx voda ps --dead` lists the dead letters";
+const listWorkflows = "`npx voda ps AGENT/KEY` names those of a session";
 const bringUp = "bring the mesh up with `npx voda dev`, or name its address with --url or VODA_URL";
 
 function listOfMissing(reason: string | undefined): string {
   if (reason === "dead_letter_not_found") return listDead;
+  if (reason === "workflow_not_found") return listWorkflows;
   return reason === "agent_not_found" ? listAgents : listSessions;
 }
 

@@ -153,6 +153,53 @@ test("a step whose result no schema takes was done all the same, and is undone",
   assert.deepEqual(done, ["refund paid"]);
 });
 
+for (const dies of [false, true])
+  test(`a step that may have been done is undone, and one that has failed is not${dies ? ", also after a death" : ""}`, async () => {
+    const done: string[] = [];
+    const never = () => new Promise<string>(() => undefined);
+    const lost = () => {
+      throw new VodaError("unavailable", "no answer", { details: { effect: "unknown" } });
+    };
+    const refuse = () => {
+      throw new VodaError("failed_precondition", "no");
+    };
+    const job = agent("job", {}).workflows({
+      async work(wf) {
+        const step = (name: string, act: () => Promise<string>, attempts = 1) =>
+          wf.run(name, act, {
+            timeout: "30ms",
+            retry: { attempts, delay: 1 },
+            undo: (given) => void done.push(`undo ${name} ${String(given)}`),
+          });
+        let tries = 0;
+        await assert.rejects(step("slow", never), { reason: "step_timeout" });
+        await assert.rejects(
+          step("lost", async () => lost()),
+          { code: "unavailable" },
+        );
+        const lostFirst = async (): Promise<string> => ((tries += 1) === 1 ? lost() : refuse());
+        await assert.rejects(step("lost, then refused", lostFirst, 2), { code: "failed_precondition" });
+        await assert.rejects(
+          step("refused", async () => refuse()),
+          { code: "failed_precondition" },
+        );
+        await wf.sleep("a while", "1m");
+        throw new VodaError("aborted", "out of stock");
+      },
+    });
+    await using mesh = await testMesh({ agents: [job] });
+    const run = await mesh.workflows(job, "j").work.start();
+    await mesh.advance("10s");
+    if (dies) mesh.kill();
+    await mesh.advance("2m");
+    assert.equal((await errorOf(run)).message, "out of stock");
+    assert.deepEqual(done, [
+      "undo lost, then refused undefined",
+      "undo lost undefined",
+      "undo slow undefined",
+    ]);
+  });
+
 test("what an undo gives is not kept, whatever it is", async () => {
   const job = agent("job", {}).workflows({
     async work(wf) {

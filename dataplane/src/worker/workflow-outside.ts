@@ -1,6 +1,7 @@
 // Steps of workflows that do something outside of the session, and what takes it back.
 import { hash16 } from "@voda/proto/hash16";
-import type { Logger, RunOp, RunRequest } from "voda/definition";
+import { unknownEffect } from "@voda/proto/wire";
+import { type Logger, type RunOp, type RunRequest, VodaError } from "voda/definition";
 import { doStep, notKept, retryWords } from "./attempts.ts";
 import type { Origin } from "./origin.ts";
 import { errorOf, type StepFault } from "./workflow-faults.ts";
@@ -36,6 +37,14 @@ type DoneOutside = { readonly place: number; readonly given: unknown } & (
   | { readonly type: "failed"; readonly error: unknown }
 );
 
+/** How attempts go. */
+interface Attempted {
+  /** Once it has fired, the one under way is the last one. */
+  readonly last: AbortSignal;
+  /** One of them, before another one. */
+  readonly failed?: (error: unknown) => void;
+}
+
 /** At least once under one key, and not again once it is known to have been done. */
 export class OutsideSteps {
   readonly #parts: OutsideParts;
@@ -54,7 +63,7 @@ export class OutsideSteps {
     last.throwIfAborted();
     this.#count += 1;
     try {
-      return await this.#kept(request, await this.#attempt(request, own + request.name, last), isUndone);
+      return await this.#done(request, isUndone);
     } finally {
       this.#count -= 1;
     }
@@ -65,11 +74,29 @@ export class OutsideSteps {
     const { id, line, append } = this.#parts;
     const step = undone + back.name;
     await line.read((book) => book.isReady(id, 0));
-    await this.#attempt(back, step, neverStopped);
+    await this.#attempt(back, step, { last: neverStopped });
     await append({ step });
   }
 
-  #attempt(request: RunRequest, step: string, last: AbortSignal): Promise<unknown> {
+  /** An attempt of which nobody knows whether it was done may be what is to be undone. */
+  async #done(request: RunRequest, isUndone: boolean): Promise<DoneOutside> {
+    const step = own + request.name;
+    let isInDoubt = false;
+    const failed = (error: unknown): void => void (isInDoubt ||= isDoubtful(error));
+    let given: unknown;
+    try {
+      given = await this.#attempt(request, step, { last: this.#parts.last, failed });
+    } catch (error) {
+      failed(error);
+      if (!isUndone || !isInDoubt) throw error;
+      const fault = this.#parts.faultOf(error, `step ${JSON.stringify(request.name)} of `);
+      const place = await this.#parts.appendFault({ step, fault, undo: true });
+      return { type: "failed", place, given: undefined, error: errorOf(fault) };
+    }
+    return this.#kept(request, given, isUndone);
+  }
+
+  #attempt(request: RunRequest, step: string, { last, failed }: Attempted): Promise<unknown> {
     const { origin, seed, after, dropped, log } = this.#parts;
     return doStep({
       origin,
@@ -78,10 +105,12 @@ export class OutsideSteps {
       ended: dropped,
       last,
       after,
-      onRetry: (error, attempt, delayMs) =>
+      onRetry: (error, attempt, delayMs) => {
+        failed?.(error);
         log.warn(
           `${step.startsWith(undone) ? "undo of " : ""}${retryWords(request, attempt, delayMs, error)}`,
-        ),
+        );
+      },
     });
   }
 
@@ -113,6 +142,10 @@ export class OutsideSteps {
     }
   }
 }
+
+/** Whoever threw it says that it may have been done: voda of a time that is over, and of answers it lost. */
+const isDoubtful = (error: unknown): boolean =>
+  VodaError.is(error) && error.details["effect"] === unknownEffect.effect;
 
 /** A failure is of something that was done when its entry says that it is to be undone. */
 export const wasDone = (entry: Entry | undefined): boolean =>

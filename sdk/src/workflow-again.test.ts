@@ -84,6 +84,28 @@ test("a step that is tried again is told once for each try, and its end once, un
   assert.equal(lines.length, 4 + 2 + 9 + 1);
 });
 
+test("a turn of a workflow that is refused is told once, as its step's, under the id of the workflow", async () => {
+  const job = agent("job", {}).workflows({
+    async work(wf) {
+      const refuse = () => {
+        throw new VodaError("aborted", "no luck");
+      };
+      await assert.rejects(wf.tx("t", refuse));
+      await assert.rejects(wf.run("d", () => "x".repeat(200_000)));
+    },
+  });
+  await using mesh = await testMesh({ agents: [job] });
+  await mesh.workflows(job, "j").work.start(undefined, { id: "w" });
+  await mesh.settle();
+  const lines = mesh.log.map(({ request, message }) => `${request} ${message}`);
+  assert.equal(lines[0], 'w step "t" of workflow "w" threw VodaError: no luck');
+  assert.match(
+    lines[1] ?? "",
+    /^w step "d" of workflow "w" threw VodaError: wf\.run: step "d" was done, and/,
+  );
+  assert.equal(lines.length, 2);
+});
+
 test("a step within a step, or within the function of a tx, is refused at once, by both names", async () => {
   const refused: string[] = [];
   const job = agent("job", {}).workflows({
@@ -109,6 +131,7 @@ test("a step within a step, or within the function of a tx, is refused at once, 
   assert.equal((await run.status()).phase, "done");
   assert.equal(refused.length, 5);
   assert.match(refused[0] ?? "", /^step "inner" within step "outer": a step that is kept is not done again/);
+  assert.match(refused[3] ?? "", /^wf\.wait of signal "go" within step "outer": /);
   assert.match(refused[4] ?? "", /^step "in turn" within step "turn": /);
 });
 

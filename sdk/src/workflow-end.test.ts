@@ -169,7 +169,7 @@ for (const dies of [false, true])
           wf.run(name, act, {
             timeout: "30ms",
             retry: { attempts, delay: 1 },
-            undo: (given) => void done.push(`undo ${name} ${String(given)}`),
+            undo: (given) => void done.push(`undo ${name} ${given}`),
           });
         let tries = 0;
         await assert.rejects(step("slow", never), { reason: "step_timeout" });

@@ -13,7 +13,8 @@ import type { Signal, WorkflowRef } from "./workflow-start.ts";
 export interface WorkflowRunOptions<R> extends RunOptions {
   /**
    * Takes back what the step did, when the workflow fails or is cancelled later: the last step first. Given
-   * the result, and an `idempotencyKey` of its own.
+   * the result, and an `idempotencyKey` of its own; `undefined` where the result is not kept, or it is not
+   * known whether the step was done.
    */
   readonly undo?: (result: R, op: RunOp) => unknown;
 }

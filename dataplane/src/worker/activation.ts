@@ -38,6 +38,7 @@ import type { Running } from "./running.ts";
 import type { TurnSends } from "./sends.ts";
 import { type OpenedSession, TurnOutside } from "./turn-outside.ts";
 import { abortReason, turnLimitName } from "./turn-words.ts";
+import { isToldByWorkflow } from "./workflow-own.ts";
 
 /** What the host opened: one session, in one life of its thread. */
 export interface ActivationOptions extends OpenedSession {
@@ -342,7 +343,7 @@ export class WorkerActivation {
     if (!this.#isRunning(running)) return;
     const { input = missingOf(running.handler) } = running;
     const { answer, level, message, facts } = endingOf(error, input, this.#logWords(running));
-    this.#options.log.say(level, message, facts, running.origin);
+    if (!isToldByWorkflow(error)) this.#options.log.say(level, message, facts, running.origin);
     if (running.hasResult && isOutcome(running.call.head, answer)) this.#conclude(running, answer);
     else this.#throw(running.call.head.number, answer);
   }

@@ -124,7 +124,7 @@ export class OutsideSteps {
       return { type: "kept", place, given: value, value };
     } catch (error) {
       if (error instanceof OwnTurnLost) throw error;
-      const fault = this.#parts.faultOf(error, `the result of step ${JSON.stringify(request.name)} of `);
+      const fault = this.#parts.faultOf(error, `step ${JSON.stringify(request.name)} of `);
       const place = await this.#parts.appendFault({ step, fault, ...undo });
       return { type: "failed", place, given, error: errorOf(fault) };
     }

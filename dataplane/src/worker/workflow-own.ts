@@ -58,7 +58,7 @@ export class OwnCalls implements OwnTurns {
         ended = { value: act(book, ctx) };
       } catch (error) {
         ended = { error };
-        throw error;
+        throw toldByWorkflow(error);
       }
     });
     const answer = await this.#call(method, { own, life: this.#life } satisfies OwnCall);
@@ -80,6 +80,15 @@ function valueOf<R>(answer: Answer, ended: Outcome<R> | undefined): R {
 const isLost = ({ code, reason }: Failure): boolean =>
   lostCodes.has(code) || reason === "store_full" || reason === "queue_full" || code === "data_loss";
 const lostCodes: ReadonlySet<string> = new Set(["unavailable", "canceled", "deadline_exceeded", "aborted"]);
+
+const told = new WeakSet<object>();
+/** Its workflow logs it, with its step and its id. */
+function toldByWorkflow(error: unknown): unknown {
+  if (typeof error === "object" && error !== null) told.add(error);
+  return error;
+}
+export const isToldByWorkflow = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && told.has(error);
 
 const ofAnotherLife = (): VodaError =>
   new VodaError("canceled", "the workflow whose turn this is runs elsewhere, or again", {

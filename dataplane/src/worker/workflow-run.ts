@@ -243,7 +243,8 @@ export class WorkflowRun {
   #problemOf(step: string): VodaError | undefined {
     const name = step.slice(1);
     const within = currentStep(this.#parts.origin.call);
-    if (within !== undefined) return notInStep(`step ${JSON.stringify(name)}`, within);
+    const what = step.startsWith(waited) ? "wf.wait of signal" : "step";
+    if (within !== undefined) return notInStep(`${what} ${JSON.stringify(name)}`, within);
     return this.#names.has(step) ? twice(name) : undefined;
   }
 

@@ -22,7 +22,7 @@ import {
 import { beginCheck, type CheckInput, endCheck } from "./input.ts";
 import type { IfJson } from "./json.ts";
 import { nameProblem, reservedProblem, rpcNameProblem } from "./name.ts";
-import { type AgentOptions, limitsOf, refuseUnknown } from "./options.ts";
+import { type AgentOptions, limitsOf, type NoSuchOption, refuseUnknown } from "./options.ts";
 import { fieldsOf, type Schema, type Validate } from "./schema.ts";
 import { methodsOf, type ServiceImpl, type UnaryOnly } from "./service.ts";
 import type { Input } from "./session.ts";
@@ -72,7 +72,7 @@ type NotTaken<H, K> = string extends keyof H
     ? "this agent has a handler of this name already"
     : unknown;
 type KnownOnly<O, Known = HandlerOptions> = {
-  readonly [K in Exclude<keyof O, keyof Known>]: "no such option";
+  readonly [K in Exclude<keyof O, keyof Known>]: NoSuchOption;
 };
 /** Whether a block of workflows is the first of its agent. */
 type FirstOf<H, Yes, No> = "startWorkflow" extends keyof H ? No : Yes;

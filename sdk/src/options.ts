@@ -221,3 +221,8 @@ export function optionsProblem(what: string, value: unknown, known: ReadonlySet<
     ? undefined
     : `${what} "${strange}" is unknown${didYouMean(strange, known)}; known are ${[...known].join(", ")}`;
 }
+
+/** What no value is, as the compiler shows it. Of a text the options would be `never`, and all of them wrong. */
+export interface NoSuchOption {
+  readonly "no such option": never;
+}

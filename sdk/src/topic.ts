@@ -9,7 +9,7 @@ import { agentParts, type TypedAgent } from "./definition.ts";
 import { VodaError } from "./error.ts";
 import type { HandlerOptions, Reached } from "./handler.ts";
 import type { IfJson, Json } from "./json.ts";
-import { refuseUnknown } from "./options.ts";
+import { type NoSuchOption, refuseUnknown } from "./options.ts";
 import { s } from "./schema.ts";
 import { badRequest } from "./session.ts";
 import { type Published, subscriberOf, topicMark } from "./subscription.ts";
@@ -141,7 +141,7 @@ type Unchecked = TopicOptions & { readonly input?: undefined };
 type Checked<O extends TopicOptions> = undefined extends O["input"]
   ? { readonly input: StandardSchemaV1 }
   : unknown;
-type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: "no such option" };
+type KnownOnly<O> = { readonly [K in Exclude<keyof O, keyof TopicOptions>]: NoSuchOption };
 
 const publishes = "Passes a message on to all who have subscribed. Gives how many they are.";
 const optionNames: ReadonlySet<string> = new Set(["input", "access", "description"]);

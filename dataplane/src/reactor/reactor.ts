@@ -455,7 +455,7 @@ function heldTooLong(hosted: Hosted, call: Call): Failed {
 
 function perhapsSpoiled(why: string): Failed {
   const words = "whether the call took effect is unknown: call again under the same idempotency key";
-  return fail("worker_lost", `the thread of the agent ended under the call, ${why}; ${words}`, {
+  return fail("worker_lost", `the thread of the agent ended under the call: ${why}; ${words}`, {
     by: "thread",
     metadata: unknownEffect,
   });

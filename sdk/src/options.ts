@@ -222,7 +222,7 @@ export function optionsProblem(what: string, value: unknown, known: ReadonlySet<
     : `${what} "${strange}" is unknown${didYouMean(strange, known)}; known are ${[...known].join(", ")}`;
 }
 
-/** What no value is, as the compiler shows it. Of a text the options would be `never`, and all of them wrong. */
+/** What no value is, as the compiler shows it. Were it a text, all options would be `never`. */
 export interface NoSuchOption {
   readonly "no such option": never;
 }

@@ -6,9 +6,11 @@ import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { scheduler } from "node:timers/promises";
+import { waitUntil } from "@voda/test/kit";
 import { patchSource } from "@voda/test/patch";
 
 patchSource("dataplane/src/ingress/limits.ts", "headersMsMax = 10_000", "headersMsMax = 1_000");
+patchSource("dataplane/src/ingress/limits.ts", "discardMsMax = 10_000", "discardMsMax = 1_000");
 patchSource("net/src/sniff.ts", "sniffMsMax = 10_000", "sniffMsMax = 1_000");
 const { openBed, within } = await import("../../test/ingress-bed.ts");
 
@@ -77,3 +79,24 @@ test("what is no request is refused behind the answers to those before it", asyn
     ["200", "400"],
   ]);
 });
+
+const openSockets = (): number =>
+  process.getActiveResourcesInfo().filter((resource) => resource === "TCPSocketWrap").length;
+
+for (const allowHalfOpen of [false, true])
+  test(`of what was refused nothing stays, when its caller ${allowHalfOpen ? "never" : "soon"} closes`, async (t) => {
+    const { ingress } = await openBed(t);
+    const before = openSockets();
+    for (const bytes of [
+      "what is no request\r\n\r\n",
+      `${post}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n`,
+      `${post}x: ${"y".repeat(300_000)}`,
+    ]) {
+      const socket = connect({ port: ingress.port, host: "127.0.0.1", allowHalfOpen });
+      t.after(() => socket.destroy());
+      socket.on("error", () => undefined);
+      socket.write(bytes);
+      await once(socket, "data");
+    }
+    await waitUntil(() => openSockets() <= before + (allowHalfOpen ? 3 : 0), "the node's are closed");
+  });

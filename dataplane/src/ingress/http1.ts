@@ -140,9 +140,14 @@ function onClientError(connection: Connection, error: ParserError): void {
 /** Behind the answers to those that came before: each of them would be taken for the answer to the next. */
 function refuseUnparsed({ socket, pace, waiting, last, unparsed }: Connection): void {
   if (unparsed === undefined || !socket.writable) return;
-  pace.full(true);
   const isInBody = last?.complete === false;
-  if (waiting <= (isInBody ? 1 : 0)) socket.end(unparsedAnswer(unparsed));
+  const isNext = waiting <= (isInBody ? 1 : 0);
+  pace.full(!isNext);
+  if (!isNext) return;
+  socket.end(unparsedAnswer(unparsed));
+  // its end is read as any other, and not for ever: cut at once, the caller might not read why
+  const cut = setTimeout(() => socket.destroy(), discardMsMax);
+  socket.on("close", () => clearTimeout(cut));
 }
 
 /** node:http pauses and resumes by itself, for callers who do not take their answers: both must agree. */

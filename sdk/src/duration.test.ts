@@ -24,3 +24,10 @@ test("what is no number with a unit is refused", () => {
       /^TypeError: in of ".*" is not a duration: /,
     );
 });
+
+test("a long text that is none is refused without being read again from each of its places", () => {
+  const startedMs = performance.now();
+  for (const text of ["1", "a", " ", "m"].map((one) => one.repeat(1_000_000)))
+    assert.throws(() => durationMs("in", text as Duration, range), /is not a duration/);
+  assert.ok(performance.now() - startedMs < 2_000);
+});

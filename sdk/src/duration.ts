@@ -14,8 +14,6 @@ export interface DurationRange {
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** What a number is, JavaScript says: so does the type, and what compiles is a duration. */
-const durationText = /^(.*?\S.*?)(ms|s|m|h|d)$/;
 
 /**
  * Whole milliseconds of a duration.
@@ -33,14 +31,20 @@ export function durationMs(what: string, value: Duration, range: DurationRange):
 
 function parse(what: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  const [, amount, unit = ""] = (typeof value === "string" && durationText.exec(value)) || [];
-  const ms = Number(amount) * (unitMs[unit] ?? Number.NaN);
+  const ms = typeof value === "string" ? textMs(value) : Number.NaN;
   if (!Number.isFinite(ms))
     throw new TypeError(
       `${what} of ${shown(value)} is not a duration: ` +
         'write milliseconds, or "250ms", "2s", "5m", "1h", "7d"',
     );
   return ms;
+}
+
+/** What a number is, JavaScript says: so does the type, and what compiles is a duration. `NaN` for none. */
+function textMs(text: string): number {
+  const [unit = "", ms = Number.NaN] = Object.entries(unitMs).find(([one]) => text.endsWith(one)) ?? [];
+  const amount = text.slice(0, text.length - unit.length);
+  return amount.trim() === "" ? Number.NaN : Number(amount) * ms;
 }
 
 /** In the largest unit in which it is whole, as it could be written: `7d`. */

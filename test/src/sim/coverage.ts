@@ -24,6 +24,7 @@ export const occasions = [
   "a machine is suspended",
   "a wall clock steps",
   "workers are lost",
+  "a call waits for the next tick of its thread",
   "a lease ends",
   "a node returns under a new incarnation",
   "a call is passed on",

@@ -165,7 +165,10 @@ export class Threads {
         looks += 1;
         return looks * lookMs;
       },
-      later: (go) => this.#options.program.deliver(0, go),
+      later: (go) => {
+        this.#options.clockwork.meet("a call waits for the next tick of its thread");
+        this.#options.program.deliver(0, go);
+      },
       onFull: () => undefined,
     });
   }

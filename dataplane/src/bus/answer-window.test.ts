@@ -35,13 +35,14 @@ test("answers leave while few bytes are on their way, and then in their order as
   assert.deepEqual([left, answers.waitingBytes], [[1, 2, 3, 4, 5, 6], 0]);
 });
 
-test("one that is larger than all that may be on its way leaves alone", (t) => {
+test("one that is larger than all that may be on its way leaves, beside less than its peer tells of", (t) => {
   const { answers, left } = openWindow(t);
-  answers.push(answerOf(1, 2 * answersAwayBytesMax));
-  answers.push(answerOf(2, 0));
-  assert.deepEqual(left, [1]);
-  answers.taken(answersAwayBytesMax + 1_000);
+  answers.push(answerOf(1, 0));
+  answers.push(answerOf(2, 2 * answersAwayBytesMax));
+  answers.push(answerOf(3, 0));
   assert.deepEqual(left, [1, 2]);
+  answers.taken(answersAwayBytesMax + 1_000);
+  assert.deepEqual(left, [1, 2, 3]);
 });
 
 test("what wait has a bound, and calls have half of it", (t) => {
@@ -66,12 +67,22 @@ test("a peer that says nothing has the next ones after a time", (t) => {
   assert.deepEqual([left, answers.waitingBytes], [[1, 2, 3], 0]);
 });
 
-test("with the connection what waits is lost, and the next answer leaves at once", (t) => {
+test("what waits leaves when the connection is there again", (t) => {
   const { answers, left } = openWindow(t);
   for (const call of [1, 2]) answers.push(answerOf(call, answersAwayBytesMax));
-  answers[Symbol.dispose]();
-  answers.push(answerOf(3, answersAwayBytesMax));
-  assert.deepEqual(left, [1, 3]);
+  answers.hold(true);
+  answers.push(answerOf(3, 0));
   t.mock.timers.tick(answersPatienceMs);
-  assert.deepEqual(left, [1, 3]);
+  assert.deepEqual(left, [1]);
+  answers.hold(false);
+  assert.deepEqual(left, [1, 2]);
+  t.mock.timers.tick(answersPatienceMs);
+  assert.deepEqual(left, [1, 2, 3]);
+});
+
+test("what waits at the end leaves all the same", (t) => {
+  const { answers, left } = openWindow(t);
+  for (const call of [1, 2, 3]) answers.push(answerOf(call, answersAwayBytesMax));
+  answers.leaveAll();
+  assert.deepEqual([left, answers.waitingBytes], [[1, 2, 3], 0]);
 });

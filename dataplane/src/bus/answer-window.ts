@@ -19,6 +19,7 @@ export class AnswerWindow implements Disposable {
   #waiting: FrameFields[] = [];
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
+  #isHeld = false;
 
   constructor(send: (answer: FrameFields) => void) {
     this.#send = send;
@@ -42,7 +43,19 @@ export class AnswerWindow implements Disposable {
     if (this.#waiting.length === 0 && this.#leave(answer)) return;
     this.#waiting.push(answer);
     this.#waitingBytes += fieldsLength(answer);
-    this.#patience ??= setTimeout(() => this.#restart(), answersPatienceMs);
+    this.#await();
+  }
+
+  /** The connection is lost, and with it what was on its way; or it is there again, for what waits. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.taken(this.#awayBytes);
+  }
+
+  /** All that waits leaves now: nobody is there later to send it. */
+  leaveAll(): void {
+    for (const answer of this.#waiting) this.#send(answer);
+    this[Symbol.dispose]();
   }
 
   taken(bytes: number): void {
@@ -56,7 +69,7 @@ export class AnswerWindow implements Disposable {
       next += 1;
     }
     this.#waiting.splice(0, next);
-    if (this.#waiting.length > 0) this.#patience = setTimeout(() => this.#restart(), answersPatienceMs);
+    this.#await();
   }
 
   [Symbol.dispose](): void {
@@ -67,14 +80,16 @@ export class AnswerWindow implements Disposable {
     this.#awayBytes = 0;
   }
 
-  #restart(): void {
-    this.taken(this.#awayBytes);
+  #await(): void {
+    if (this.#waiting.length === 0 || this.#isHeld) return;
+    this.#patience ??= setTimeout(() => this.taken(this.#awayBytes), answersPatienceMs);
   }
 
-  /** One that is larger than the window leaves alone. */
+  /** While less is away than its peer tells of the next one leaves, however large: nothing else lets it. */
   #leave(answer: FrameFields): boolean {
+    if (this.#isHeld) return false;
     const bytes = fieldsLength(answer);
-    if (this.#awayBytes > 0 && this.#awayBytes + bytes > answersAwayBytesMax) return false;
+    if (this.#awayBytes >= answersToldBytes && this.#awayBytes + bytes > answersAwayBytesMax) return false;
     this.#awayBytes += bytes;
     this.#send(answer);
     return true;

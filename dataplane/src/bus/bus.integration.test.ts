@@ -380,6 +380,16 @@ test("answers that a peer does not take wait, so many bytes of them; then they a
   assert.equal(owner.served.length, count);
 });
 
+test("answers that were given leave before a bus closes", async (t) => {
+  const { peer } = await rig(t);
+  const [a, b] = [await peer("a"), await peer("b")];
+  const large: Answer = { ok: true, content: "json", body: new Uint8Array(2 ** 20) };
+  const outcomes = Array.from({ length: 12 }, () => call(a, "b"));
+  for (const { reply } of await calls(b, 12)) reply(large, {});
+  await b.bus[Symbol.asyncDispose]();
+  for (const outcome of await Promise.all(outcomes)) assert.equal(outcome.type, "answered");
+});
+
 test("large answers go on as their peer takes them", async (t) => {
   const { peer } = await rig(t);
   const [a, b] = [await peer("a"), await peer("b")];

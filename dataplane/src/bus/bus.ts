@@ -151,9 +151,12 @@ class FrameBus implements Bus {
     });
     // An answer that was on its way is lost with the connection, and nobody sends it again.
     const stopListening = options.connection.onEvent((event) => {
-      if (event.type !== "disconnected") return;
-      for (const { answers } of this.#peers.values()) answers[Symbol.dispose]();
-      this.#endAll({ type: "lost" });
+      if (event.type === "leader_elected") return;
+      const isDown = event.type === "disconnected";
+      if (isDown) this.#endAll({ type: "lost" });
+      // nothing may be published from this microtask
+      if (isDown) this.#holdAnswers(true);
+      else setImmediate(() => this.#holdAnswers(!options.connection.isUp()));
     });
     this.#stop = [() => frames.unsubscribe(), () => refusals.unsubscribe(), stopListening];
   }
@@ -199,11 +202,15 @@ class FrameBus implements Bus {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
+    for (const { answers } of this.#peers.values()) answers.leaveAll();
     this.#flush();
     this.#closed = true;
     for (const stop of this.#stop) stop();
-    for (const { answers } of this.#peers.values()) answers[Symbol.dispose]();
     this.#endAll(answered(fail("closed", "this node is closing; retry with the same idempotency key")));
+  }
+
+  #holdAnswers(isHeld: boolean): void {
+    for (const { answers } of this.#peers.values()) answers.hold(isHeld);
   }
 
   #peer(name: string): Peer {

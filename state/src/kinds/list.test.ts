@@ -103,6 +103,30 @@ test("a small change of a large list leaves most pages as they were", () => {
   assert.ok(before.size > 10 && changed.length <= 3, `${changed.length} of ${before.size} pages`);
 });
 
+test("a record of a few items is replayed without a look at all others", () => {
+  const [live, replica] = [open(), open()];
+  const replay = (delta?: Uint8Array): void =>
+    void replica.apply(delta ?? assert.fail("nothing was written"));
+  replay(
+    turn(live, (steps) => {
+      for (let i = 0; i < 20_000; i += 1) steps.append(i);
+    }),
+  );
+  const deltas = Array.from({ length: 400 }, (_, i) =>
+    turn(live, (steps) => {
+      steps.append(20_000 + i);
+      steps.set(47 * i, "new");
+      steps.move(3 * i, 50 * i);
+      steps.delete(i);
+    }),
+  );
+  const startedMs = performance.now();
+  for (const delta of deltas) replay(delta);
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < 500, `${tookMs} ms`);
+  assert.deepEqual([...replica.view().state.steps], [...live.view().state.steps]);
+});
+
 test("what a list does not take is told by field, value and limit, and leaves the turn usable", () => {
   const live = open();
   const tx = live.begin();

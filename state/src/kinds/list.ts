@@ -41,6 +41,8 @@ export class ListField implements Field<ListSlot> {
   readonly #index: number;
   /** What is committed. Its items are never changed in place: views and transactions begin with them. */
   #committed: ListSlot = slotOf([], 1);
+  /** The committed items by their ids, from the first record on that names one of them. */
+  #known: Map<number, Item> | undefined;
   #bytes = 0;
   #saved: readonly Uint8Array[] | undefined = [];
 
@@ -111,21 +113,34 @@ export class ListField implements Field<ListSlot> {
     }
   }
 
-  /** An item that is named twice is refused, as one that has no key or value and never had. */
+  /**
+   * An item that is named twice is refused, as one that has no key or value and never had. Items that are not
+   * named are not looked at: a record of one takes no longer in a list of many.
+   */
   decode(reader: ByteReader): ListSlot {
-    const there = new Map(this.#committed.items.map((item) => [item.id, item]));
-    const slot = slotOf([], reader.varint());
+    const { items, next } = this.#committed;
+    const slot = slotOf([...items], reader.varint());
     for (let left = reader.count(2); left > 0; left -= 1) {
       const id = reader.varint();
-      const before = there.get(id);
+      const before = id < next ? this.#items().get(id) : undefined;
       if (slot.touched.has(id)) this.#damaged(`item ${id} is written twice`);
       slot.touched.set(id, { before, now: this.#readItem(reader, id, before) });
     }
-    const rest = this.#committed.items.filter(({ id }) => !slot.touched.has(id));
-    const now = [...slot.touched.values()].flatMap((one) => one.now ?? []);
-    slot.items = [...rest, ...now.sort(byOrder)].sort(byOrder);
-    this.#checkItems(slot);
+    const touched = [...slot.touched.values()];
+    for (const { before } of touched) if (before !== undefined) slot.items.splice(placeOf(slot, before), 1);
+    for (const { now } of touched) if (now !== undefined) this.#place(slot, now);
+    if (slot.next < next) this.#damagedItems();
     return slot;
+  }
+
+  #items(): Map<number, Item> {
+    return (this.#known ??= new Map(this.#committed.items.map((item) => [item.id, item])));
+  }
+
+  #place(slot: ListSlot, item: Item): void {
+    const at = placeOf(slot, item);
+    if (!isId(item, slot) || slot.items[at]?.order === item.order) this.#damagedItems();
+    slot.items.splice(at, 0, item);
   }
 
   /** A version of the items is never written to again: keeping it costs nothing. */
@@ -142,6 +157,9 @@ export class ListField implements Field<ListSlot> {
   apply(slot: ListSlot): void {
     this.#bytes += this.growth(slot);
     this.#committed = slotOf(slot.items, slot.next);
+    for (const [id, { now }] of this.#known === undefined ? [] : slot.touched)
+      if (now === undefined) this.#known?.delete(id);
+      else this.#known?.set(id, now);
     this.#saved = undefined;
   }
 
@@ -177,6 +195,7 @@ export class ListField implements Field<ListSlot> {
     if (new Set(items.map(({ id }) => id)).size < items.length) this.#damaged("an item is there twice");
     this.#checkItems(slot);
     this.#committed = slot;
+    this.#known = undefined;
     this.#bytes = items.reduce((sum, item) => sum + itemBytes(item), 0);
     this.#saved = undefined;
   }
@@ -198,11 +217,14 @@ export class ListField implements Field<ListSlot> {
   }
 
   /** One place for two items would leave none between them; an id that is given again would be two items. */
-  #checkItems({ items, next }: ListSlot): void {
+  #checkItems(slot: ListSlot): void {
     const isWrong = (item: Item, i: number): boolean =>
-      item.id === 0 || item.id >= next || item.order <= (items[i - 1]?.order ?? "");
-    if (next < this.#committed.next || items.some(isWrong))
-      this.#damaged("ids or places that no writer gives");
+      !isId(item, slot) || item.order <= (slot.items[i - 1]?.order ?? "");
+    if (slot.next < this.#committed.next || slot.items.some(isWrong)) this.#damagedItems();
+  }
+
+  #damagedItems(): never {
+    return this.#damaged("ids or places that no writer gives");
   }
 
   #damaged(what: string): never {
@@ -216,7 +238,18 @@ const slotOf = (items: Item[], next: number): ListSlot => ({ items, next, touche
 const changesOf = ({ touched }: ListSlot) =>
   [...touched].filter(([, { before, now }]) => before?.order !== now?.order || before?.value !== now?.value);
 
-const byOrder = (a: Item, b: Item): number => (a.order < b.order ? -1 : 1);
+const isId = ({ id }: Item, { next }: ListSlot): boolean => id > 0 && id < next;
+
+/** The index of the first item that is not before it. */
+function placeOf({ items }: ListSlot, { order }: Item): number {
+  let [from, to] = [0, items.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((items[middle]?.order ?? "") < order) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
 
 function itemBytes(item: Item | undefined): number {
   return item === undefined ? 0 : bytesPerItem + item.order.length + jsonBytes(item.value);

@@ -2,6 +2,7 @@
 // a body has gone on from is what it has again, and no signal that it waits for is lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as loopTick } from "node:timers/promises";
 import * as fc from "fast-check";
 import { agent, s, signal, VodaError } from "./index.ts";
 import { testMesh } from "./testing.ts";
@@ -14,7 +15,7 @@ interface Wait {
   readonly isGivenUp: boolean;
 }
 interface Op {
-  readonly type: "race" | "all" | "keep" | "take" | "give up";
+  readonly type: "race" | "all" | "keep" | "take" | "give up" | "give up later";
   readonly waits: readonly Wait[];
 }
 
@@ -23,6 +24,12 @@ const outcome = (step: Promise<unknown>, name: string): Promise<string> =>
     (value) => `${name} ${String(value)}`,
     (error: unknown) => `${name} ${VodaError.from(error).reason}`,
   );
+
+/** Beside all steps: with each run of the body it may be at another time. */
+async function later(over: AbortController | undefined, ticks: number): Promise<void> {
+  for (let i = 0; i < ticks * ticks; i += 1) await loopTick();
+  over?.abort();
+}
 
 const waiter = agent("waiter", { noted: s.register<string[]>([]) }).workflows({
   async work(wf, ops: readonly Op[]) {
@@ -39,6 +46,7 @@ const waiter = agent("waiter", { noted: s.register<string[]>([]) }).workflows({
     const had = async (op: Op, at: number): Promise<string> => {
       if (op.type === "take") return (await kept.shift()) ?? "none";
       if (op.type === "give up") return (given.shift()?.abort(), "given up");
+      if (op.type === "give up later") return (void later(given.shift(), op.waits.length), "given up later");
       const waits = op.waits.map((one, nth) => wait(one, `${at}.${nth}`));
       if (op.type === "keep") return (kept.push(...waits), "kept");
       return op.type === "race" ? Promise.race(waits) : (await Promise.all(waits)).join();
@@ -62,7 +70,7 @@ const waits = fc.array(
   }),
   { minLength: 1, maxLength: 3 },
 );
-const type = fc.constantFrom<Op["type"][]>("race", "race", "all", "keep", "take", "give up");
+const type = fc.constantFrom<Op["type"][]>("race", "race", "all", "keep", "take", "give up", "give up later");
 const ops = fc.array(fc.record<Op>({ type, waits }), { minLength: 1, maxLength: 8 });
 const acts = fc.array(fc.constantFrom("a", "b", "a and b", "settle", "1s", "1m", "kill", "kill", "sleep"), {
   maxLength: 14,
@@ -97,5 +105,20 @@ test("a body has again what it went on from, and comes to its end when signals c
     assert.equal(phase, "done", `${error?.message} ${waitsFor.join()}`);
     assert.deepEqual(result, mesh.state(waiter, "w").noted);
   };
-  await fc.assert(fc.asyncProperty(ops, acts, fc.nat(1_000), play), { numRuns: 60 });
+  const plain = { on: "a", timeout: null, isGivenUp: false } as const;
+  // given up between the entry of another step and its own
+  const between: readonly Op[] = [
+    {
+      type: "race",
+      waits: [
+        { ...plain, on: "b" },
+        { ...plain, isGivenUp: true },
+      ],
+    },
+    { type: "give up later", waits: [plain] },
+    { type: "race", waits: [{ ...plain, timeout: "1s" }] },
+    { type: "race", waits: [plain] },
+  ];
+  const examples: [readonly Op[], string[], number][] = [[between, ["b", "1s", "kill", "a"], 0]];
+  await fc.assert(fc.asyncProperty(ops, acts, fc.nat(1_000), play), { numRuns: 60, examples });
 });

@@ -1,6 +1,6 @@
 // The journal of one run of a workflow: the body has results in the order of their entries, at most one at a
 // time, whether it runs for the first time or again. So a race ends as it did.
-import { type Entry, undone } from "./workflow-rows.ts";
+import { type Entry, undone, waited } from "./workflow-rows.ts";
 
 export interface Placed {
   readonly place: number;
@@ -13,6 +13,8 @@ export class Journal {
   readonly #known = new Map<string, Placed>();
   /** Those that it began with, and may be asked for: what was undone comes after them. */
   readonly #loaded: number;
+  /** Of the last that it began with by which a body has told that it had those before. */
+  readonly #told: number;
   /** Who waits for the result of an entry, by its place. */
   readonly #asked = new Map<number, () => void>();
   /** Places that turns of the body have made, and that are not stored yet. */
@@ -23,10 +25,13 @@ export class Journal {
   #isGoing = false;
   #isWaiting = false;
   #isOver = false;
+  /** How many have asked that nothing is handed out. */
+  #holds = 0;
 
   constructor(entries: readonly Entry[], after: (act: () => void) => void) {
     this.#after = after;
     this.#loaded = entries.filter(({ step }) => !step.startsWith(undone)).length;
+    this.#told = entries.findLastIndex(({ step }) => !step.startsWith(waited));
     for (const [place, entry] of entries.entries()) this.#known.set(entry.step, { place, entry });
   }
 
@@ -49,11 +54,18 @@ export class Journal {
     return this.#known.has(step);
   }
 
+  /** Whether a body before this one may have gone on from it. */
+  isTold(step: string): boolean {
+    const placed = this.#known.get(step);
+    return placed !== undefined && placed.place < this.#told;
+  }
+
   /** `undefined`: it was never done. */
   async of(step: string): Promise<Placed | undefined> {
     const placed = this.#known.get(step);
-    if (placed !== undefined) await this.#turnOf(placed.place);
-    return placed;
+    if (placed === undefined) return undefined;
+    await this.#turnOf(placed.place);
+    return this.#known.get(step); // or it was taken back meanwhile
   }
 
   /** Something has come, whether the body waits for it already or not. */
@@ -61,14 +73,39 @@ export class Journal {
     this.#known.set(placed.entry.step, placed);
   }
 
-  /** What `add` told of: the body has it once it has gone as far as it gets from what came before. */
-  async came(step: string): Promise<void> {
+  /**
+   * What `add` told of: the body has it once it has gone as far as it gets from what came before. False when
+   * it was taken back.
+   */
+  async came(step: string): Promise<boolean> {
     const placed = this.#known.get(step);
-    if (placed === undefined) return;
+    if (placed === undefined) return false;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#asked.set(placed.place, resolve);
     this.#wait();
     await promise;
+    return this.#known.has(step);
+  }
+
+  /** Nothing is handed out until what it returns was called, once or more often. */
+  hold(): () => void {
+    let isHeld = true;
+    this.#holds += 1;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds -= 1;
+      if (this.isHandingOut) this.#wait();
+    };
+  }
+
+  /** The entry of a step that the body has not had is nobody's any more. */
+  takeBack(step: string): void {
+    const placed = this.#known.get(step);
+    if (placed === undefined) return;
+    this.#known.delete(step);
+    this.#asked.get(placed.place)?.();
+    this.#asked.delete(placed.place);
   }
 
   /** A turn of the body has made an entry: what comes after it waits until it is known what became of it. */
@@ -109,6 +146,7 @@ export class Journal {
 
   /** Unless something comes before it. */
   #give(place: number): void {
+    if (this.#holds > 0) return;
     if (place > Math.min(...this.#asked.keys()) || Math.min(...this.#open) < place) return this.#wait();
     const resolve = this.#asked.get(place);
     this.#asked.delete(place);
@@ -125,7 +163,7 @@ export class Journal {
     this.#after(() => {
       this.#isWaiting = false;
       this.#isGoing = false;
-      if (!this.isHandingOut) return;
+      if (!this.isHandingOut || this.#holds > 0) return;
       const first = Math.min(...this.#asked.keys());
       if (Math.min(...this.#open) < first) return;
       this.#next = Math.max(this.#next, first);

@@ -52,6 +52,9 @@ export interface RunParts {
   readonly over: (run: WorkflowRun, isWritten: boolean) => void;
 }
 
+/** A call that was to be given up has come to its end by itself: it has the entry of that. */
+const timeWasFirst = new Error("the time of the call was first");
+
 /** Of what no entry tells the place of: it is undone first. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
 
@@ -107,7 +110,8 @@ export class WorkflowRun {
       drop: (steps) => this.#waits.drop(steps),
       renew: (steps) => this.#waits.renew(steps),
       hasEntry: (step) => this.#journal.has(step),
-      leave: (left) => this.#leave(left),
+      isTold: (step) => this.#journal.isTold(step),
+      leave: (step, left) => this.#leave(step, left),
     });
     this.#ending = new WorkflowEnding({
       ...ofRun,
@@ -421,20 +425,49 @@ export class WorkflowRun {
     slept.then(settled, settled);
     onceAborted(abort, promise, () => {
       if (this.#journal.has(step)) return;
-      this.#waits.drop([step]);
-      resolve(this.#leave({ step, fault: givenUpFault(`wf.sleep(${JSON.stringify(step.slice(1))})`) }));
+      const fault = givenUpFault(`wf.sleep(${JSON.stringify(step.slice(1))})`);
+      const left = this.#leave(step, () => ({ step, fault }));
+      left.then(undefined, () => {
+        this.#waits.drop([step]);
+        resolve(left);
+      });
     });
     return promise;
   }
 
-  /** By an entry, as all that the body goes on from. */
-  #leave(left: Left): Promise<never> {
+  /**
+   * By an entry, as all that the body goes on from. It has nothing else until that is made: so the entry
+   * knows who waits with it.
+   */
+  async #leave(step: string, left: () => Left): Promise<void> {
     this.#waits.goOn();
-    return this.#taking(async () => {
-      await this.#ending.fresh();
-      await this.#appending(left.step, (book) => ({ place: book.leave(this.id, left) }));
-      throw errorOf(left.fault);
+    const goOn = this.#journal.hold();
+    await this.#taking(async () => {
+      try {
+        await this.#ending.fresh();
+        const { fault } = await this.#appending(step, (book) => {
+          const made = this.#leaveBy(book, left());
+          goOn();
+          return made;
+        });
+        throw errorOf(fault);
+      } catch (error) {
+        if (error !== timeWasFirst) throw error;
+      } finally {
+        goOn();
+      }
     });
+  }
+
+  #leaveBy(book: Book, left: Left) {
+    const { step, fault, wait } = left;
+    if (this.#journal.has(step)) throw timeWasFirst;
+    const place = book.leave(this.id, left);
+    if (wait !== undefined) {
+      this.#waits.withhold(wait.step);
+      this.#journal.takeBack(wait.step);
+    }
+    return { place, fault };
   }
 
   /** Noted in the row with all others that began meanwhile. */

@@ -14,8 +14,13 @@ export interface SignalWaitsParts {
   /** They are to stand in the row again: the end of another call may have taken them away. */
   readonly renew: (steps: Iterable<string>) => void;
   readonly hasEntry: (step: string) => boolean;
-  /** Makes the entry of a call that has ended, and rejects with it. */
-  readonly leave: (left: Left) => Promise<never>;
+  /** Whether a body before this one may have gone on from what came for it. */
+  readonly isTold: (step: string) => boolean;
+  /**
+   * Makes the entry of a call that has ended, and rejects with it; fulfilled where its time was first. The
+   * body has nothing until it is made; `left` is asked then.
+   */
+  readonly leave: (step: string, left: () => Left) => Promise<void>;
 }
 
 /** What calls wait for together. */
@@ -25,10 +30,21 @@ interface SharedWait {
   readonly come: Promise<unknown>;
   /** Calls that have nothing of it yet. */
   open: number;
+  /** Those of them whose AbortSignal has fired. */
+  leaving: number;
   /** Calls that may end by themselves, so far. */
   ends: number;
   /** Steps of their ends, where they are open. */
   readonly timed: Set<string>;
+}
+
+/** One that may end by itself. */
+interface OpenCall {
+  readonly shared: SharedWait;
+  /** Of its end. */
+  readonly step: string;
+  isOpen: boolean;
+  isLeaving: boolean;
 }
 
 /** By their signals. */
@@ -55,7 +71,7 @@ export class SignalWaits {
     this.#counts.set(signal, count);
     const step = `${waited}${signal} ${count}`;
     const come = this.#parts.begin(step, { signal });
-    const shared: SharedWait = { signal, step, come, open: 0, ends: 0, timed: new Set() };
+    const shared: SharedWait = { signal, step, come, open: 0, leaving: 0, ends: 0, timed: new Set() };
     this.#open.set(signal, shared);
     const close = (): void => this.#close(shared);
     come.then(close, close);
@@ -70,55 +86,58 @@ export class SignalWaits {
 
   /** A call that may end by itself: what it has is what it has first, or what its entry says that it had. */
   #ending(shared: SharedWait, { timeoutMs, abort }: WaitEnd): Promise<unknown> {
-    const { begin, hasEntry } = this.#parts;
+    const { begin, hasEntry, isTold } = this.#parts;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     shared.ends += 1;
     const step = `${ended}${shared.step.slice(1)} ${shared.ends}`;
+    const call: OpenCall = { shared, step, isOpen: true, isLeaving: false };
     const hasEnded = hasEntry(step);
-    const leave = this.#once(shared, step);
+    const endBy = (over: Promise<unknown>) => (): void => {
+      this.#left(call);
+      resolve(over);
+    };
     if (hasEnded || timeoutMs !== undefined) {
       shared.timed.add(step);
       const time = timeoutMs === undefined ? {} : { due: { type: "in", ms: timeoutMs } as const };
       const over = begin(step, { of: shared.step, ...time });
-      const left = (): void => {
-        leave();
-        resolve(over);
-      };
-      over.then(left, left);
+      over.then(endBy(over), endBy(over));
     }
-    const settled = (): void => resolve(shared.come);
+    const settled = (): void => {
+      if (!call.isLeaving) resolve(shared.come);
+    };
     if (!hasEnded) shared.come.then(settled, settled);
     const abandon = (): void => {
-      // what has come for it the body has, or is about to have
-      if (this.#open.get(shared.signal) !== shared) return;
-      leave();
-      // an entry that is there already is what it has
-      if (!hasEntry(step)) resolve(this.#parts.leave(leftBy(shared, step)));
+      // what has come for it the body has, and an entry that is there already is what it is to have
+      if (this.#open.get(shared.signal) !== shared || hasEntry(step) || isTold(shared.step)) return;
+      call.isLeaving = true;
+      shared.leaving += 1;
+      const over = this.#parts.leave(step, () => leftBy(call));
+      over.then(undefined, endBy(over));
     };
     if (abort !== undefined) onceAborted(abort, promise, abandon);
     return promise;
   }
 
   /** That call is over. What nobody waits for any more is given up. */
-  #once(shared: SharedWait, step: string): () => void {
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      shared.open -= 1;
-      shared.timed.delete(step);
-      this.#parts.drop([step]);
-      if (shared.open > 0) return this.#parts.renew([shared.step, ...shared.timed]);
-      this.#close(shared);
-      this.#parts.drop([shared.step]);
-    };
+  #left(call: OpenCall): void {
+    const { shared, step } = call;
+    if (!call.isOpen) return;
+    call.isOpen = false;
+    shared.open -= 1;
+    if (call.isLeaving) shared.leaving -= 1;
+    shared.timed.delete(step);
+    this.#parts.drop([step]);
+    if (shared.open > shared.leaving) this.#parts.renew([shared.step, ...shared.timed]);
+    if (shared.open > 0) return;
+    this.#close(shared);
+    this.#parts.drop([shared.step]);
   }
 }
 
 /** What comes for a wait that nobody has open any more is kept for the next one. */
-function leftBy({ signal, step: wait, open }: SharedWait, step: string): Left {
+function leftBy({ shared: { signal, step: wait, open, leaving }, step }: OpenCall): Left {
   const fault = givenUpFault(`wf.wait(${JSON.stringify(signal)})`);
-  return { step, fault, ...(open === 0 && { wait: { step: wait, signal } }) };
+  return { step, fault, ...(open === leaving && { wait: { step: wait, signal } }) };
 }
 
 /** Calls `act` when it fires while `promise` is open, at once when it has. */

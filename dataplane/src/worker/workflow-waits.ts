@@ -18,8 +18,8 @@ export interface WorkflowWaitsParts {
   readonly id: string;
   readonly line: TurnLine;
   readonly work: BodyWork;
-  /** The entry of a step is the next that the body has. */
-  readonly handedOut: (step: string) => Promise<unknown>;
+  /** The entry of a step is the next that the body has; false when it was taken back. */
+  readonly handedOut: (step: string) => Promise<boolean>;
   readonly after: (ms: number, act: () => void) => () => void;
   readonly isEnding: () => boolean;
   /** Asked when the body has gone as far as it gets. What is being undone waits for nothing any more. */
@@ -49,6 +49,8 @@ export class WorkflowWaits {
   readonly #waiting = new Map<string, Waiting>();
   /** Those that nobody has open any more. */
   readonly #dropped = new Set<string>();
+  /** Whether anybody has them open is known soon. */
+  readonly #withheld = new Set<string>();
   #isSettling = false;
   #isParked = false;
 
@@ -64,8 +66,12 @@ export class WorkflowWaits {
   /** It has no entry yet. One that was dropped never settles. */
   wait(step: string, what: WaitFor): Promise<Json | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Json | undefined>();
-    if (!this.#dropped.has(step)) this.#waiting.set(step, { ...what, isNoted: false, resolve, reject });
+    this.#add(step, { ...what, isNoted: false, resolve, reject });
     return this.#parts.work.rest(promise);
+  }
+
+  #add(step: string, waiting: Waiting): void {
+    if (!this.#dropped.has(step)) this.#waiting.set(step, { ...waiting, isNoted: this.#withheld.has(step) });
   }
 
   drop(steps: Iterable<string>): void {
@@ -75,9 +81,17 @@ export class WorkflowWaits {
     }
   }
 
+  /** It stands nowhere until it is renewed or dropped, and what has come for it is taken back. */
+  withhold(step: string): void {
+    this.#withheld.add(step);
+    const waiting = this.#waiting.get(step);
+    if (waiting !== undefined) waiting.isNoted = true;
+  }
+
   /** They stand in the row again, if they do not any more. */
   renew(steps: Iterable<string>): void {
     for (const step of steps) {
+      this.#withheld.delete(step);
       const waiting = this.#waiting.get(step);
       if (waiting !== undefined) waiting.isNoted = false;
     }
@@ -89,9 +103,11 @@ export class WorkflowWaits {
     this.#waiting.delete(step);
     this.#isParked = false;
     if (waiting !== undefined)
-      void this.#parts
-        .handedOut(step)
-        .then(() => (fault === undefined ? waiting.resolve(result) : waiting.reject(errorOf(fault))));
+      void this.#parts.handedOut(step).then((isHad) => {
+        if (!isHad) this.#add(step, waiting);
+        else if (fault === undefined) waiting.resolve(result);
+        else waiting.reject(errorOf(fault));
+      });
     this.settleSoon();
   }
 
@@ -133,7 +149,8 @@ export class WorkflowWaits {
       work.isNone && this.#waiting.size === steps.length && steps.every((step) => this.#waiting.has(step));
     try {
       const isParked = await line.note((book) => {
-        for (const [step, waiting] of fresh) book.wait(id, step, waiting);
+        for (const [step, waiting] of fresh)
+          if (this.#waiting.get(step) === waiting && !this.#withheld.has(step)) book.wait(id, step, waiting);
         return rest === "park" && isStill() && book.park(id, steps);
       });
       this.#isParked ||= isParked && isStill();

@@ -53,11 +53,29 @@ test("a disk that has room again by the time the line is read, and gets no more,
   watch[Symbol.dispose]();
 });
 
+test("a server that ends is not started once more for what it still says", (t) => {
+  const { world, watch } = watched(t);
+  const now = t.mock.method(performance, "now", () => 0);
+  watch.saw("no space left on device");
+  world.free = 64 * mib;
+  t.mock.timers.tick(1_000);
+  watch.saw("no space left on device");
+  watch.saw("[1] [INF] Starting nats-server");
+  now.mock.mockImplementation(() => 60_000);
+  t.mock.timers.tick(60_000);
+  assert.deepEqual([world.restarts, world.said.length], [1, 2]);
+  watch.saw("no space left on device");
+  t.mock.timers.tick(1_000);
+  assert.equal(world.restarts, 2);
+  watch[Symbol.dispose]();
+});
+
 test("a store that is stuck again at once is not started again at once", (t) => {
   const { world, watch } = watched(t);
   watch.saw("no space left on device");
   world.free = 64 * mib;
   t.mock.timers.tick(1_000);
+  watch.saw("[1] [INF] Starting nats-server");
   watch.saw("no space left on device");
   world.free = 128 * mib;
   t.mock.timers.tick(5_000);

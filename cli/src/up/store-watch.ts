@@ -14,6 +14,7 @@ export interface StoreWatchOptions {
 }
 
 const stuck = /no space left on device|critical write error|file resource limits exceeded/i;
+const begins = /\[INF\] Starting nats-server/;
 const checkEveryMs = 1_000;
 /** Room for the largest message: with less it would be stuck again at once. */
 const roomBytesMin = 16 * 1024 * 1024;
@@ -28,6 +29,8 @@ export class StoreWatch implements Disposable {
   readonly #timer: NodeJS.Timeout;
   /** With so much free the server is started again; undefined while it is not stuck. */
   #freeNeeded: number | undefined;
+  /** The one that was stuck has not made way for the next yet: what it says is no news. */
+  #isEnding = false;
   #restartedMs = Number.NEGATIVE_INFINITY;
   #checks = 0;
   #isTold = false;
@@ -39,7 +42,8 @@ export class StoreWatch implements Disposable {
 
   /** A line that nats-server has written. */
   saw(line: string): void {
-    if (this.#freeNeeded !== undefined || !stuck.test(line)) return;
+    if (begins.test(line)) this.#isEnding = false;
+    if (this.#isEnding || this.#freeNeeded !== undefined || !stuck.test(line)) return;
     // A disk that was full for a moment has room again by now, and need not get more.
     this.#freeNeeded = Math.min(this.#options.freeBytes(), roomBytesMin) + roomBytesMin;
     this.#options.say(
@@ -60,6 +64,7 @@ export class StoreWatch implements Disposable {
     if (!hasRoom || now - this.#restartedMs < restartEveryMs) return;
     this.#freeNeeded = undefined;
     this.#restartedMs = now;
+    this.#isEnding = true;
     this.#options.say(
       "there is space again: nats-server is started again, since its store stays stuck otherwise",
     );

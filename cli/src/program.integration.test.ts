@@ -333,7 +333,7 @@ test("who asks about a session that never was is told what is not there: its age
       assert.equal(early.code, 3);
       assert.match(
         early.err[0] ?? "",
-        /^voda: nobody has called counter\/nope yet; `npx voda ps counter` lists the/,
+        /^voda: nothing of counter\/nope is stored yet: .*; `npx voda ps counter` lists the/,
       );
     }
     const elsewhere = await voda("ps", "--namespace", "nope", "--url", url);

@@ -88,7 +88,7 @@ export async function requireSession(api: Api, session: SessionName): Promise<vo
   const { session: found } = await api.sessions.getSession({ session });
   if (found?.status === SessionStatus.UNBORN)
     throw new CliError(
-      `nobody has called ${agent}/${key} yet; \`npx voda ps ${agent}\` lists the sessions`,
+      `nothing of ${agent}/${key} is stored yet: nobody has called it, or its first call runs; \`npx voda ps ${agent}\` lists the sessions`,
       exitCodes.notFound,
     );
 }

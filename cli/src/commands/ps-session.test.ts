@@ -104,8 +104,8 @@ test("of one that sleeps it is told when it is woken, and how more is seen", asy
   const more = "`npx voda wake shop/t-1` loads it, and then this names its letters, timers and workflows";
   for (const [wakesAtMs, words] of [
     [0n, "nothing wakes it but a call or a message"],
-    [1n, "it is woken at once, for what it has sent, or for a timer"],
-    [inMs(0), "it is woken at 2026-01-01T00:00:00.000Z, for what it has sent, or for a timer"],
+    [1n, "it is woken at once, for what it has sent, for a timer or for a workflow"],
+    [inMs(0), "it is woken at 2026-01-01T00:00:00.000Z, for what it has sent, for a timer or for a workflow"],
   ] as const)
     assert.equal((await printed({ session, wakesAtMs })).split("\n").at(-1), `${words}; ${more}`);
 });

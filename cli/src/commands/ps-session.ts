@@ -42,7 +42,7 @@ function asleepWords({ namespace, agent, key }: SessionName, wakesAtMs: number):
   const more = `${wake} loads it, and then this names its letters, timers and workflows`;
   if (wakesAtMs === 0) return `nothing wakes it but a call or a message; ${more}`;
   const when = wakesAtMs === 1 ? "at once" : `at ${isoOf(wakesAtMs)}`;
-  return `it is woken ${when}, for what it has sent, or for a timer; ${more}`;
+  return `it is woken ${when}, for what it has sent, for a timer or for a workflow; ${more}`;
 }
 
 function rowsOf(waits: Waits): string[][] {

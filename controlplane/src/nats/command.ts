@@ -80,10 +80,7 @@ async function request(
   } catch (error) {
     const cause = error instanceof RequestError ? error.cause : error;
     if (error instanceof NoRespondersError || cause instanceof NoRespondersError) {
-      throw ControlError.of(
-        "closed",
-        `node ${node} does not take commands; it may just have stopped: try again`,
-      );
+      throw ControlError.of("closed", `node ${node} does not take commands; it may just have stopped`);
     }
     if (!(error instanceof TimeoutError || cause instanceof TimeoutError)) throw error;
     if (!(await answers(connection))) throw storeAway(`nats-server did not answer within ${timeoutMs} ms`);

@@ -115,7 +115,10 @@ class Connection {
   }
 
   #end(): void {
-    if (!this.#session.destroyed) this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (this.#session.destroyed) return;
+    // by itself `destroy` says that all is well, and callers take answers that are cut for whole ones
+    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#session.destroy();
   }
 }
 

@@ -1,7 +1,7 @@
 // Callers who ask and do not read.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { bodyBytesMax } from "@voda/proto/wire";
@@ -28,6 +28,9 @@ function openDeaf(t: TestContext, bed: Bed): ClientHttp2Session {
   return session;
 }
 
+/** Whether by an error or not. */
+const closeOf = (session: ClientHttp2Session) => new Promise((resolve) => session.once("close", resolve));
+
 function ask(session: ClientHttp2Session, more: Record<string, string> = {}): ClientHttp2Stream {
   const stream = session.request(
     { ":method": "POST", ":path": "/agents/probe/k/echo", ...more },
@@ -45,7 +48,11 @@ test("an answer that nobody reads is cut after a time, and its connection with i
   const bed = await openBed(t, { clock });
   bed.answer = large;
   const session = openDeaf(t, bed);
-  await once(ask(session), "response");
+  const stream = ask(session);
+  const cut = new Promise((resolve) => stream.on("error", resolve));
+  const told = new Promise<number>((resolve) => session.once("goaway", resolve));
+  const closed = closeOf(session);
+  await once(stream, "response");
   clock.forward(unsentMsMax / 2);
   assert.equal(
     await (await fetch(`${bed.url}/agents/probe/k/echo`, { method: "POST" }))
@@ -55,7 +62,9 @@ test("an answer that nobody reads is cut after a time, and its connection with i
   );
   assert.equal(session.closed, false);
   clock.forward(unsentMsMax / 2);
-  await within("the connection ends", once(session, "close"));
+  await within("the connection ends", closed);
+  await within("half an answer is not taken for a whole one", cut);
+  assert.equal(await told, constants.NGHTTP2_ENHANCE_YOUR_CALM);
 });
 
 test("of Envoy's connection only the call is cut", async (t) => {
@@ -136,7 +145,7 @@ test("beyond what all unread answers may take the oldest are cut, and others are
   const bed = await openBed(t);
   bed.answer = large;
   const first = openDeaf(t, bed);
-  const gone = once(first, "close");
+  const gone = closeOf(first);
   const count = unsentBytesMax / bodyBytesMax;
   for (let i = 0; i < count / 2; i += 1) ask(first);
   const second = openDeaf(t, bed);

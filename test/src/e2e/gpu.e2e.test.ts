@@ -135,7 +135,7 @@ test("voda explains why a session is on its GPU, and why another is on none", as
   );
   const unknown = await voda("explain", "placement", "model/nobody");
   assert.equal(unknown.code, 3);
-  assert.match(unknown.stderr, /nobody has called model\/nobody yet/);
+  assert.match(unknown.stderr, /nothing of model\/nobody is stored yet/);
 });
 
 test("voda top shows what is taken of each GPU, and the counters", async () => {

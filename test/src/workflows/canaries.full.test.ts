@@ -66,7 +66,7 @@ const canaries: Readonly<Record<string, Canary>> = {
   },
   /** Results are handed out in the order in which they came. */
   orderOfJournal: {
-    patches: [worker("workflow-journal", "if (placed !== undefined) await this.#turnOf(placed.place);", "")],
+    patches: [worker("workflow-journal", "await this.#turnOf(placed.place);", "")],
     fate: "done",
     finds: /never|'failed'/,
   },

@@ -474,7 +474,10 @@ test("bad options are refused at once", () => {
   refused({ url, headers: { "Idempotency-Key": "x" } }, /header idempotency-key is the client's own/);
   const session = createClient<typeof config>({ url }).counter("k");
   assert.throws(() => session.$with(untyped({ ack: 1 })), /call option "ack" is unknown/);
-  assert.throws(() => session.$with(untyped({ signal: 5 })), /^TypeError: signal of type number is none/);
+  assert.throws(
+    () => session.$with(untyped({ signal: 5 })),
+    /^TypeError: signal of type number is no AbortSignal/,
+  );
   assert.throws(() => session.$with({ timeout: 0 }), /timeout of 0 is out of range/);
   assert.throws(() => session.$with({ id: "a b" }), /id of "a b" is not 1 to 256 visible ASCII/);
 });

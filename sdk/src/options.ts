@@ -216,6 +216,7 @@ export function refuseUnknown(what: string, value: object, known: ReadonlySet<st
 export function optionsProblem(what: string, value: unknown, known: ReadonlySet<string>): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return `${what}s must be an object`;
+  if (value instanceof AbortSignal) return `${what}s must be an object that has the AbortSignal: { signal }`;
   const strange = Object.keys(value).find((name) => !known.has(name));
   return strange === undefined
     ? undefined

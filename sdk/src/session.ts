@@ -101,5 +101,5 @@ export function badRequest(message: string): VodaError {
 /** What is wrong with an AbortSignal, or `undefined`. */
 export function signalProblem(signal: unknown): string | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return undefined;
-  return `signal of type ${typeof signal} is none: take that of an AbortController`;
+  return `signal of type ${typeof signal} is no AbortSignal: take that of an AbortController`;
 }

@@ -78,6 +78,7 @@ const slips: readonly (readonly [what: string, words: string])[] = [
   ["time", 'wf.wait("go"): timeout of "forever" is not a duration'],
   ["signal", 'wf.wait: it takes a signal, as signal("name") makes it, not the text "go"'],
   ["sleep", 'wf.sleep("a") of "long" is not a duration'],
+  ["abort", 'wf.sleep("a"): sleep options must be an object that has the AbortSignal: { signal }'],
   ["name", "wf.sleep: the name of a step, which comes first, is a text of 1 to 128 characters; it has 0"],
 ];
 
@@ -96,6 +97,7 @@ test("what a body gets wrong rejects, in words, with the step as it is written",
         time: () => wf.wait(go, { timeout: untyped("forever") }),
         signal: () => wf.wait(untyped("go")),
         sleep: () => wf.sleep("a", untyped("long")),
+        abort: () => wf.sleep("a", "1s", untyped(wf.signal)),
         name: () => wf.sleep("", "1s"),
       };
       await acts[what]?.();
@@ -128,7 +130,7 @@ test("what a client gets wrong is refused in words before anything is sent", asy
     ],
     [
       () => run.result({ signal: untyped(5) }),
-      'result of workflow log "n1": signal of type number is none: take',
+      'result of workflow log "n1": signal of type number is no AbortSignal: take',
     ],
     [() => run.result(untyped(null)), 'result of workflow log "n1": options must be an object'],
     [

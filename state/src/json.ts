@@ -219,6 +219,7 @@ export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null)
     return value === undefined ? "undefined" : `a ${typeof value}`;
   const maker: unknown = value.constructor;
+  if (maker === Object) return "an object";
   return typeof maker === "function" && maker.name !== ""
     ? `an instance of ${maker.name}`
     : "an object of a class";

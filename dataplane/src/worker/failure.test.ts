@@ -157,6 +157,6 @@ test("a write to a frozen value is told with what to write in its place", () => 
   }
   assert.match(
     endingOf(thrown, undefined, logged).message,
-    /; values of ctx\.state are frozen: assign a new one/,
+    /; what ctx\.state gives is frozen: assign a register anew, .*, and write to other fields by their methods/,
   );
 });

@@ -110,7 +110,8 @@ function thrown(error: unknown, { who, told, logged }: Ended): Ending {
 /** The engine's words for a write to a frozen value, which is mostly one of the state. */
 function frozenWords(message: string): string {
   return /: Cannot (add|assign to read only|delete) property /.test(message)
-    ? "; values of ctx.state are frozen: assign a new one, as in ctx.state.tags = [...ctx.state.tags, tag]"
+    ? "; what ctx.state gives is frozen: assign a register anew, as in ctx.state.tags = [...ctx.state.tags, tag], " +
+        "and write to other fields by their methods, as in ctx.state.entries.append(entry)"
     : "";
 }
 

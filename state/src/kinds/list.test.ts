@@ -143,7 +143,7 @@ test("what a list does not take is told by field, value and limit, and leaves th
     [() => steps.insert(untyped("0"), "x"), 'state.steps.insert("0"): it must be an integer'],
     [() => steps.set(1, "x"), "state.steps.set(1): it must be 0 to 0"],
     [() => steps.set(-1, "x"), "state.steps.set(-1): it must be 0 to 0"],
-    [() => steps.move(0, 1), "state.steps.move(1): it must be 0 to 0"],
+    [() => steps.move(0, 1), "state.steps.move(0, 1): to must be 0 to 0"],
     [() => steps.delete(0.5), "state.steps.delete(0.5): it must be an integer"],
     [() => steps.at(untyped(null)), "state.steps.at(null): it must be an integer"],
     [() => steps.slice(0, Number.NaN), "state.steps.slice(NaN): it must be an integer"],

@@ -370,7 +370,7 @@ class ListHandle implements ListState<Json> {
   /** Writes a key of a place, and not the value. */
   move(from: number, to: number): void {
     this.#checkIndex("move", from, this.length - 1);
-    this.#checkIndex("move", to, this.length - 1);
+    this.#checkIndex("move", to, this.length - 1, { before: `${from}, `, name: "to" });
     if (from === to) return;
     const slot = this.#field.slot(this.#scope);
     const item = take(slot, from);
@@ -394,11 +394,12 @@ class ListHandle implements ListState<Json> {
   }
 
   /** Of a write: an index is never taken for the nearest one, which is another item. */
-  #checkIndex(method: string, at: number, max: number): void {
+  #checkIndex(method: string, at: number, max: number, { before, name } = { before: "", name: "it" }): void {
     this.#scope.writable(this.#field.name);
     this.#checkInteger(method, at);
     if (at >= 0 && at <= max) return;
-    this.#refuse(`${method}(${at})`, max < 0 ? "the list is empty" : `it must be 0 to ${max}`);
+    const why = max < 0 ? "the list is empty" : `${name} must be 0 to ${max}`;
+    this.#refuse(`${method}(${before}${at})`, why);
   }
 
   #checkInteger(method: string, given: unknown): void {

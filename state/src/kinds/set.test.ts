@@ -80,7 +80,7 @@ test("what a set does not take is told by field, value and limit, and leaves the
   });
   for (const [value, told] of [
     [undefined, "undefined; a set holds strings, numbers, booleans and null"],
-    [{ a: 1 }, "an instance of Object; a set holds strings, numbers, booleans and null"],
+    [{ a: 1 }, "an object; a set holds strings, numbers, booleans and null"],
     [["a"], "an array; a set holds strings, numbers, booleans and null"],
     [new Date(0), "an instance of Date; a set holds strings, numbers, booleans and null"],
     [1n, "a bigint; a set holds strings, numbers, booleans and null"],

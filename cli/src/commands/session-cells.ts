@@ -13,6 +13,7 @@ export function statusWord(status: SessionStatus): string {
   return statusWords[status] ?? "unknown";
 }
 
+/** Above the name of a session and its `sessionCells`. */
 export const sessionHead = ["SESSION", "STATUS", "NODE", "EPOCH"];
 
 /** Of a session, after its name. */

@@ -112,6 +112,7 @@ export const isAtOnce = ({ timing }: Send): boolean => timing === undefined;
 
 const dues = ["in", "at", "every", "never", "cron"] as const;
 
+/** What one turn sends, in its order; `decodeSends` reads it. */
 export function encodeSends(sends: readonly Send[]): Uint8Array {
   const out = new ByteWriter(256);
   out.varint(sends.length);

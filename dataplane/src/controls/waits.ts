@@ -20,6 +20,7 @@ export interface DescribedSession {
 /** What a thread says of workflows is as long as its bounds of them allow; no message of ours is longer. */
 const workflowsBytesMax = 256 * 1_024;
 
+/** As it is told to people. `nowMs`: by the clock of the store, as all times in it. */
 export function waitsOf(described: DescribedSession, namespace: string, nowMs: number): Waits {
   const { letters, oldest, alone, timers, nextTimerMs, nextWorkflowMs, workflows } = described;
   return create(WaitsSchema, {
